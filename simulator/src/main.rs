@@ -1,0 +1,3 @@
+//! The simulated provider.
+
+fn main() {}

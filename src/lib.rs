@@ -1,0 +1,3 @@
+//! Tollgate: an LLM gateway inside Envoy.
+
+pub mod usage;
