@@ -1,3 +1,4 @@
 //! Tollgate: an LLM gateway inside Envoy.
 
+pub mod price;
 pub mod usage;

@@ -1,0 +1,134 @@
+//! What a reply costs.
+//!
+//! In: the classes of tokens a provider counted ([`crate::usage::Usage`]), the service tier it reported, and a price:
+//! either what the operator wrote ([`PriceSpec`]) or an entry of the bundled list of public prices ([`lookup`]).
+//! Out: [`Nanodollars`]. It deliberately knows no request, no key and no wire format, and it never rounds twice: rates
+//! are whole picodollars per token (a price of $1 per million tokens is 1,000,000 of them), a bill is summed exactly and
+//! rounded once, half up, to whole nanodollars.
+//!
+//! What is not known is never free in silence: a class without a rate of its own takes its nearest relative's
+//! ([`Rates`]), and a model that nobody prices has no [`Price`] at all, which the caller counts as unpriced.
+
+mod host;
+mod list;
+mod money;
+mod rule;
+mod spec;
+
+pub use host::provider_for_host;
+pub use list::{Entry, entries, find, lookup};
+pub use money::Nanodollars;
+pub use spec::{PriceError, PriceSpec, ServiceTierSpec, TierSpec};
+
+use crate::usage::Usage;
+
+/// What one token of each class of [`Usage`] costs, in whole picodollars.
+///
+/// Every class has a rate. Where a price names none, the nearest relative's applies, so that nothing becomes free by
+/// omission: cached input, cache writes and audio input cost what input costs; a cache write for an hour costs at least
+/// what one for five minutes does; reasoning and audio output cost what output costs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Rates {
+    /// Text and image input outside any prompt cache.
+    pub input: u64,
+    /// Input read from a prompt cache.
+    pub cached_input: u64,
+    /// Input written to a prompt cache for five minutes (or for an unstated time).
+    pub cache_write_5m: u64,
+    /// Input written to a prompt cache for one hour.
+    pub cache_write_1h: u64,
+    /// Audio input.
+    pub input_audio: u64,
+    /// Text output.
+    pub output: u64,
+    /// Output spent on reasoning.
+    pub reasoning: u64,
+    /// Audio output.
+    pub output_audio: u64,
+}
+
+impl Rates {
+    /// The exact cost in picodollars. Eight products of two 64-bit numbers need 131 bits, hence the saturation; with
+    /// rates that [`PriceSpec::compile`] lets through it is never reached.
+    fn picodollars(&self, usage: &Usage) -> u128 {
+        [
+            (usage.input, self.input),
+            (usage.cached_input, self.cached_input),
+            (usage.cache_write_5m, self.cache_write_5m),
+            (usage.cache_write_1h, self.cache_write_1h),
+            (usage.input_audio, self.input_audio),
+            (usage.output, self.output),
+            (usage.reasoning, self.reasoning),
+            (usage.output_audio, self.output_audio),
+        ]
+        .into_iter()
+        .fold(0, |sum: u128, (tokens, rate)| {
+            sum.saturating_add(u128::from(tokens) * u128::from(rate))
+        })
+    }
+}
+
+/// Other rates for requests whose prompt is longer than a threshold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tier {
+    /// The tier applies to prompts of more than this many tokens ([`Usage::prompt`], cached ones included).
+    pub above_prompt_tokens: u64,
+    /// The rates of the whole request, its first tokens included.
+    pub rates: Rates,
+}
+
+/// Rates by prompt size.
+///
+/// A tier prices the whole request, not only what lies above its threshold: so bill Google, Anthropic and OpenAI
+/// wherever they have tiers, and no provider of the bundled list bills marginally.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Schedule {
+    /// Below every threshold.
+    pub base: Rates,
+    /// In ascending order of threshold; the last one that the prompt exceeds applies.
+    pub tiers: Vec<Tier>,
+}
+
+impl Schedule {
+    /// The rates for a request with this many tokens of input.
+    pub fn rates(&self, prompt_tokens: u64) -> &Rates {
+        self.tiers
+            .iter()
+            .rev()
+            .find(|tier| prompt_tokens > tier.above_prompt_tokens)
+            .map_or(&self.base, |tier| &tier.rates)
+    }
+}
+
+/// The price of one model at one provider.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Price {
+    /// What a request costs unless a service tier says otherwise.
+    pub standard: Schedule,
+    /// By the name the provider reports in its reply (`flex`, `priority`, `batch`, `fast`), complete like the standard.
+    pub service_tiers: Vec<(String, Schedule)>,
+    /// What a request costs before its first token, in picodollars.
+    pub per_request: u64,
+}
+
+impl Price {
+    /// The cost of one billed reply, rounded once, half up.
+    ///
+    /// `service_tier` is what the reply says (not what the request asked for: a provider may downgrade). A name this
+    /// price has no rates for, such as `default`, `standard`, `auto`, `on_demand` or none at all, costs the standard.
+    pub fn cost(&self, usage: &Usage, service_tier: Option<&str>) -> Nanodollars {
+        let rates = self.schedule(service_tier).rates(usage.prompt());
+        Nanodollars::from_picodollars(rates.picodollars(usage).saturating_add(u128::from(self.per_request)))
+    }
+
+    /// The rates by prompt size for a service tier, the standard where it has none of its own.
+    pub fn schedule(&self, service_tier: Option<&str>) -> &Schedule {
+        service_tier
+            .and_then(|wanted| {
+                self.service_tiers
+                    .iter()
+                    .find(|(name, _)| name.eq_ignore_ascii_case(wanted))
+            })
+            .map_or(&self.standard, |(_, schedule)| schedule)
+    }
+}
