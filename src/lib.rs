@@ -2,3 +2,8 @@
 
 pub mod price;
 pub mod usage;
+pub mod ask;
+pub mod dialect;
+pub mod endpoint;
+pub mod estimate;
+pub mod meter;

@@ -1,0 +1,40 @@
+//! The families of formats that clients and providers speak, and what they say of usage.
+//!
+//! In: the raw JSON of a usage object. Out: [`Usage`](crate::usage::Usage) in its disjoint classes. Where that object
+//! stands in a reply is the meter's business; what its numbers mean is decided here, one file a dialect.
+
+use serde::{Deserialize, Serialize};
+
+pub mod anthropic;
+pub mod openai;
+mod wire;
+
+pub use wire::Malformed;
+
+/// A family of request, reply and error formats.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize, Serialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum Dialect {
+    /// OpenAI's API and everything compatible with it.
+    OpenAi,
+    /// Anthropic's Messages API.
+    Anthropic,
+}
+
+impl Dialect {
+    /// Its name in the configuration.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::OpenAi => "openai",
+            Self::Anthropic => "anthropic",
+        }
+    }
+
+    /// The dialect of a configured name.
+    pub fn named(name: &str) -> Option<Self> {
+        [Self::OpenAi, Self::Anthropic]
+            .into_iter()
+            .find(|dialect| dialect.name() == name)
+    }
+}
