@@ -7,3 +7,7 @@ pub mod dialect;
 pub mod endpoint;
 pub mod estimate;
 pub mod meter;
+pub mod caller;
+pub mod document;
+pub mod provider;
+pub mod world;

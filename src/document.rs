@@ -1,0 +1,311 @@
+//! What the operator writes: one JSON document.
+//!
+//! In: the document's text. Out: a [`Document`], which has the right shape and nothing more, or every [`Problem`] of
+//! its shape. Whether its names refer to something, and what they mean together, is [`crate::world`]'s question.
+//!
+//! Unknown fields are refused: a misspelt limit that is silently ignored is a limit that does not exist.
+
+use std::fmt;
+
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::dialect::Dialect;
+use crate::price::PriceSpec;
+
+mod shape;
+pub mod spelling;
+
+/// Tollgate's configuration: providers, models, keys and prices.
+#[derive(Clone, Debug, Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+#[cfg_attr(not(target_arch = "wasm32"), schemars(title = "Tollgate"))]
+#[serde(deny_unknown_fields)]
+pub struct Document {
+    /// Where this document's JSON Schema is, for editors. Tollgate ignores it.
+    #[serde(rename = "$schema", default)]
+    pub schema: Option<String>,
+
+    /// The address and port clients connect to.
+    #[serde(default = "default_listen")]
+    pub listen: String,
+
+    /// The address and port of Envoy's admin interface, which also serves the metrics at `/stats/prometheus`. Whoever
+    /// reaches it can stop Envoy: keep it on a private address.
+    #[serde(default = "default_admin")]
+    pub admin: String,
+
+    /// Whether the host lets the module hold a request's headers until its body has been read, which routing by model
+    /// needs. Set it to false where it cannot (Istio's WasmPlugin): Tollgate then authenticates and meters, and the mesh
+    /// routes.
+    #[serde(default = "yes")]
+    pub hold_headers: bool,
+
+    /// The largest request body accepted, in bytes. Larger ones are answered with 413.
+    #[serde(default = "default_max_body_bytes")]
+    #[cfg_attr(not(target_arch = "wasm32"), schemars(range(min = 1024, max = 1073741824)))]
+    pub max_body_bytes: u64,
+
+    /// The most metric series the module creates. Envoy never forgets a series; further ones are counted together as
+    /// `other`.
+    #[serde(default = "default_max_series")]
+    #[cfg_attr(not(target_arch = "wasm32"), schemars(range(min = 100, max = 1000000)))]
+    pub max_series: u64,
+
+    /// The provider of requests that name no model (files, batches and the like). Without it they are refused.
+    #[serde(default)]
+    pub default_provider: Option<String>,
+
+    /// The providers, by name: lower-case letters, digits, `.`, `_` and `-`.
+    pub providers: Entries<Provider>,
+
+    /// The models clients may ask for, by the name they use.
+    #[serde(default)]
+    pub models: Entries<Model>,
+
+    /// The teams keys belong to, by name.
+    #[serde(default)]
+    pub teams: Entries<Team>,
+
+    /// The virtual keys. `tollgate key new` mints one.
+    #[serde(default)]
+    pub keys: Vec<Key>,
+
+    /// Prices that are not in the bundled list, or differ from it. `tollgate prices` shows the bundled ones.
+    #[serde(default)]
+    pub prices: Vec<PriceSpec>,
+
+    /// SHA-256 of the text this was read from.
+    #[serde(skip)]
+    pub digest: [u8; 32],
+}
+
+/// One provider: an endpoint that speaks a dialect.
+#[derive(Clone, Debug, Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Provider {
+    /// The API it speaks.
+    pub dialect: Dialect,
+
+    /// The base URL its SDK would be given, for example `https://api.openai.com/v1` or `https://api.anthropic.com`.
+    pub endpoint: String,
+
+    /// Where its API key comes from. Without it, requests go to the provider without credentials.
+    #[serde(default)]
+    pub credential: Option<Credential>,
+
+    /// The provider's name in the price list. Default: what the endpoint's host says, else this provider's own name.
+    #[serde(default)]
+    pub priced_as: Option<String>,
+}
+
+/// A reference to a provider's API key. The key itself is never part of the document.
+#[derive(Clone, Debug, Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Credential {
+    /// The name of the environment variable that holds the API key.
+    #[cfg_attr(not(target_arch = "wasm32"), schemars(regex(pattern = r"^[A-Za-z_][A-Za-z0-9_]*$")))]
+    pub env: String,
+}
+
+/// One model, and the providers that serve it.
+#[derive(Clone, Debug, Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Model {
+    /// Where requests for this model go: the first target, and when it fails the next ones in order.
+    #[cfg_attr(not(target_arch = "wasm32"), schemars(length(min = 1)))]
+    pub targets: Vec<Target>,
+
+    /// Further names clients may use for this model.
+    #[serde(default)]
+    pub aliases: Vec<String>,
+}
+
+/// One provider's offer of a model.
+#[derive(Clone, Debug, Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Target {
+    /// The name of a provider in `providers`.
+    pub provider: String,
+
+    /// What this provider calls the model. Default: the model's own name.
+    #[serde(default)]
+    pub model: Option<String>,
+}
+
+/// One team. It groups keys in the metrics.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Team {}
+
+/// One virtual key. Only its hash is kept.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Key {
+    /// The name the key has in metrics and logs.
+    pub name: String,
+
+    /// SHA-256 of the whole key, in hexadecimal.
+    #[cfg_attr(not(target_arch = "wasm32"), schemars(regex(pattern = r"^[0-9A-Fa-f]{64}$")))]
+    pub sha256: String,
+
+    /// The name of a team in `teams`. Default: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub team: Option<String>,
+
+    /// The models the key may use: names, aliases, or prefixes that end in `*`. Default: all of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub models: Option<Vec<String>>,
+
+    /// Whether the key is refused. Default: false.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub disabled: bool,
+
+    /// From when on the key is refused, in RFC 3339, for example `2027-01-01T00:00:00Z`. Default: never.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires: Option<String>,
+}
+
+/// Something wrong with the document: it cannot be used as it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// Where: `models.gpt-4o.targets[1].provider`. Empty for the document as a whole.
+    pub path: String,
+    /// What is wrong.
+    pub problem: String,
+    /// What to do about it.
+    pub remedy: String,
+}
+
+/// Something that is allowed and probably not meant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Warning {
+    /// Where, as in [`Problem::path`].
+    pub path: String,
+    /// What will happen.
+    pub warning: String,
+    /// What to do about it.
+    pub remedy: String,
+}
+
+/// The members of a JSON object in the order they are written, duplicates included.
+///
+/// A map would drop the first of two entries with the same name in silence.
+#[derive(Clone, Debug)]
+pub struct Entries<T>(pub Vec<(String, T)>);
+
+impl Document {
+    /// Reads the document's text. On failure, every problem of shape that can be told apart, at least one.
+    pub fn parse(text: &str) -> Result<Self, Vec<Problem>> {
+        let mut document: Self = serde_json::from_str(text).map_err(|error| shape::problems(text, &error))?;
+        document.digest = Sha256::digest(text.as_bytes()).into();
+        Ok(document)
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        finding(f, &self.path, &self.problem, &self.remedy)
+    }
+}
+
+impl fmt::Display for Warning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        finding(f, &self.path, &self.warning, &self.remedy)
+    }
+}
+
+impl<T> Default for Entries<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Entries<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Members<T>(std::marker::PhantomData<T>);
+
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Members<T> {
+            type Value = Entries<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut entries = Vec::new();
+                while let Some(entry) = map.next_entry()? {
+                    entries.push(entry);
+                }
+                Ok(Entries(entries))
+            }
+        }
+
+        deserializer.deserialize_map(Members(std::marker::PhantomData))
+    }
+}
+
+#[cfg(not(target_arch = "wasm32"))]
+impl<T: schemars::JsonSchema> schemars::JsonSchema for Entries<T> {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        format!("EntriesOf{}", T::schema_name()).into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "type": "object",
+            "additionalProperties": generator.subschema_for::<T>(),
+        })
+    }
+}
+
+/// The path of an object's member: `models.gpt-4o`, or `models["gpt-4.1"]` where a dot would mislead.
+pub fn member(parent: &str, name: &str) -> String {
+    let plain = !name.is_empty()
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'$'));
+    match (plain, parent.is_empty()) {
+        (true, true) => name.to_owned(),
+        (true, false) => format!("{parent}.{name}"),
+        (false, _) => format!("{parent}[{}]", serde_json::Value::from(name)),
+    }
+}
+
+fn finding(f: &mut fmt::Formatter<'_>, path: &str, what: &str, remedy: &str) -> fmt::Result {
+    if !path.is_empty() {
+        write!(f, "{path}: ")?;
+    }
+    write!(f, "{what}\n  remedy: {remedy}")
+}
+
+fn default_listen() -> String {
+    "127.0.0.1:4000".to_owned()
+}
+
+fn default_admin() -> String {
+    "127.0.0.1:9901".to_owned()
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn default_max_body_bytes() -> u64 {
+    32 << 20
+}
+
+fn default_max_series() -> u64 {
+    10_000
+}

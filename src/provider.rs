@@ -1,0 +1,227 @@
+//! What a provider is: an origin, a dialect and a credential.
+//!
+//! In: the facts the operator wrote. Out: the path, host and credential of a request to this provider. It knows neither
+//! bodies nor how an answer is read; that is the dialect's.
+
+use std::fmt;
+
+use crate::dialect::Dialect;
+
+/// One provider. Its name is also the name of its cluster in Envoy.
+#[derive(Debug)]
+pub struct Provider {
+    /// The name in the document and in metrics.
+    pub name: Box<str>,
+    /// The API it speaks.
+    pub dialect: Dialect,
+    /// Where it is.
+    pub endpoint: Origin,
+    /// What it is shown. `None`: nothing.
+    pub credential: Option<Credential>,
+    /// Its name in the price list.
+    pub priced_as: Box<str>,
+}
+
+/// Scheme, host, port and the path all of a provider's endpoints are under.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// Whether the scheme is `https`.
+    pub tls: bool,
+    /// The host name or address in lower case; an IPv6 address without its brackets.
+    pub host: Box<str>,
+    /// The port, written or the scheme's own.
+    pub port: u16,
+    /// The path before the endpoints', without a slash at its end: `/v1`, or empty.
+    pub base_path: Box<str>,
+}
+
+/// What is wrong with an endpoint's URL.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OriginError {
+    /// Neither `http://` nor `https://`.
+    Scheme,
+    /// No host, or a character a host cannot have.
+    Host,
+    /// A port that is not a number from 1 to 65535.
+    Port,
+    /// A user or password before the host.
+    UserInfo,
+    /// A `?` or a `#`.
+    Query,
+    /// A space, a control character or something else a path cannot have.
+    Path,
+}
+
+/// A provider's API key, ready to be sent.
+pub struct Credential {
+    header: &'static str,
+    value: Secret,
+}
+
+/// A text that must not be shown: `Debug` prints nothing of it.
+pub struct Secret(Box<str>);
+
+/// A secret that cannot be the value of a header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SecretError {
+    /// Nothing but white space.
+    Empty,
+    /// A line break or another control character, or not ASCII.
+    Unsendable,
+}
+
+impl Origin {
+    /// Reads a base URL such as `https://api.openai.com/v1`.
+    pub fn parse(url: &str) -> Result<Self, OriginError> {
+        let (tls, rest) = match (strip_scheme(url, "https://"), strip_scheme(url, "http://")) {
+            (Some(rest), _) => (true, rest),
+            (None, Some(rest)) => (false, rest),
+            (None, None) => return Err(OriginError::Scheme),
+        };
+        if rest.contains(['?', '#']) {
+            return Err(OriginError::Query);
+        }
+        let (authority, path) = match rest.find('/') {
+            Some(at) => rest.split_at(at),
+            None => (rest, ""),
+        };
+        if authority.contains('@') {
+            return Err(OriginError::UserInfo);
+        }
+        let (host, port) = split_port(authority).ok_or(OriginError::Host)?;
+        let port = match port {
+            Some(digits) => decimal_port(digits).ok_or(OriginError::Port)?,
+            None => default_port(tls),
+        };
+        let path = path.trim_end_matches('/');
+        if !path
+            .bytes()
+            .all(|b| b.is_ascii_graphic() && !matches!(b, b'"' | b'<' | b'>' | b'\\' | b'`' | b'{' | b'}'))
+        {
+            return Err(OriginError::Path);
+        }
+        Ok(Self {
+            tls,
+            host: host.to_ascii_lowercase().into(),
+            port,
+            base_path: path.into(),
+        })
+    }
+
+    /// What goes into `host`/`:authority`: the host, and the port where it is not the scheme's own.
+    pub fn authority(&self) -> String {
+        let host = match self.host.contains(':') {
+            true => format!("[{}]", self.host),
+            false => self.host.to_string(),
+        };
+        match self.port == default_port(self.tls) {
+            true => host,
+            false => format!("{host}:{}", self.port),
+        }
+    }
+
+    /// The path of a request to this provider, its query kept.
+    ///
+    /// `request_path` is the client's: `/v1/chat/completions?x=y`. An OpenAI-style base URL already says `/v1` (or what
+    /// the provider has instead), an Anthropic-style one leaves it to the client; one that says it nevertheless is
+    /// understood.
+    pub fn path(&self, dialect: Dialect, request_path: &str) -> String {
+        let versioned = request_path
+            .strip_prefix("/v1")
+            .filter(|rest| rest.is_empty() || rest.starts_with(['/', '?']));
+        match (dialect, versioned) {
+            (Dialect::OpenAi, Some(rest)) => format!("{}{rest}", self.base_path),
+            (Dialect::Anthropic, Some(_)) => {
+                let base = self.base_path.strip_suffix("/v1").unwrap_or(&self.base_path);
+                format!("{base}{request_path}")
+            }
+            (_, None) => format!("{}{request_path}", self.base_path),
+        }
+    }
+}
+
+impl Credential {
+    /// The credential as `dialect` wants it shown. White space around the secret, a file's last line break above all, is
+    /// dropped.
+    pub fn new(dialect: Dialect, secret: &str) -> Result<Self, SecretError> {
+        let secret = secret.trim();
+        if secret.is_empty() {
+            return Err(SecretError::Empty);
+        }
+        if !secret.bytes().all(|b| b.is_ascii_graphic() || b == b' ') {
+            return Err(SecretError::Unsendable);
+        }
+        Ok(match dialect {
+            Dialect::OpenAi => Self {
+                header: "authorization",
+                value: Secret(format!("Bearer {secret}").into()),
+            },
+            Dialect::Anthropic => Self {
+                header: "x-api-key",
+                value: Secret(secret.into()),
+            },
+        })
+    }
+
+    /// The name and value of the header that carries it.
+    pub fn header(&self) -> (&'static str, &str) {
+        (self.header, &self.value.0)
+    }
+}
+
+impl fmt::Debug for Credential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Credential")
+            .field("header", &self.header)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(..)")
+    }
+}
+
+/// Splits `host`, `host:port`, `[v6]` and `[v6]:port`. `None` where the host is missing or impossible.
+pub(crate) fn split_port(authority: &str) -> Option<(&str, Option<&str>)> {
+    let (host, port) = match authority.strip_prefix('[') {
+        Some(rest) => {
+            let (address, after) = rest.split_once(']')?;
+            address.parse::<std::net::Ipv6Addr>().ok()?;
+            match after.strip_prefix(':') {
+                Some(port) => (address, Some(port)),
+                None if after.is_empty() => (address, None),
+                None => return None,
+            }
+        }
+        None => {
+            let (host, port) = match authority.split_once(':') {
+                Some((host, port)) => (host, Some(port)),
+                None => (authority, None),
+            };
+            if !host
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
+            {
+                return None;
+            }
+            (host, port)
+        }
+    };
+    (!host.is_empty()).then_some((host, port))
+}
+
+pub(crate) fn default_port(tls: bool) -> u16 {
+    if tls { 443 } else { 80 }
+}
+
+pub(crate) fn decimal_port(digits: &str) -> Option<u16> {
+    let decimal = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
+    digits.parse().ok().filter(|port| decimal && *port != 0)
+}
+
+fn strip_scheme<'u>(url: &'u str, scheme: &str) -> Option<&'u str> {
+    let (start, rest) = url.split_at_checked(scheme.len())?;
+    start.eq_ignore_ascii_case(scheme).then_some(rest)
+}

@@ -1,0 +1,206 @@
+//! The document, compiled into something that cannot be wrong.
+//!
+//! In: a [`Document`] and the environment. Out: a [`World`], in which every name has become an id of something that
+//! exists, every hash bytes and every price integers; or every [`Problem`], not only the first. It is built once per
+//! configuration and never changes. It knows nothing of requests.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use hashbrown::HashMap;
+
+use crate::caller::UnixSeconds;
+use crate::document::{Document, Problem, Warning};
+use crate::price::Price;
+use crate::provider::{Provider, decimal_port, split_port};
+
+mod compile;
+mod names;
+
+/// Everything a request is judged by.
+#[derive(Debug)]
+pub struct World {
+    /// The first 16 hexadecimal digits of the document's SHA-256.
+    pub hash: String,
+    /// Where clients connect.
+    pub listen: SocketAddr,
+    /// Where Envoy's admin interface is.
+    pub admin: SocketAddr,
+    /// Whether the host can hold a request's headers until its body is read.
+    pub hold_headers: bool,
+    /// The largest request body accepted, in bytes.
+    pub max_body_bytes: usize,
+    /// The most metric series created.
+    pub max_series: usize,
+    /// Where requests without a model go.
+    pub default_provider: Option<ProviderId>,
+    /// The providers, in the document's order.
+    pub providers: Vec<Provider>,
+    /// The models, in the document's order.
+    pub models: Vec<Model>,
+    /// The teams, in the document's order.
+    pub teams: Vec<Team>,
+    /// The virtual keys, in the document's order.
+    pub keys: Vec<Key>,
+    /// What is allowed and probably not meant.
+    pub warnings: Vec<Warning>,
+    provider_names: HashMap<Box<str>, ProviderId>,
+    provider_hosts: HashMap<Box<str>, ProviderId>,
+    model_names: HashMap<Box<str>, ModelId>,
+    key_digests: HashMap<[u8; 32], KeyId>,
+}
+
+/// A provider of one [`World`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ProviderId(u32);
+
+/// A model of one [`World`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ModelId(u32);
+
+/// A team of one [`World`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TeamId(u32);
+
+/// A virtual key of one [`World`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct KeyId(u32);
+
+/// One model a client may ask for.
+#[derive(Debug)]
+pub struct Model {
+    /// The name in the document and in metrics.
+    pub name: Box<str>,
+    /// Its providers in order of preference, at least one.
+    pub targets: Vec<Target>,
+}
+
+/// One provider's offer of a model.
+#[derive(Debug)]
+pub struct Target {
+    /// Who serves it.
+    pub provider: ProviderId,
+    /// What that provider calls it.
+    pub model: Box<str>,
+    /// What it costs there. `None`: not known, and counted as unpriced.
+    pub price: Option<Price>,
+}
+
+/// One team.
+#[derive(Debug)]
+pub struct Team {
+    /// The name in the document and in metrics.
+    pub name: Box<str>,
+}
+
+/// One virtual key.
+#[derive(Debug)]
+pub struct Key {
+    /// The name in the document and in metrics.
+    pub name: Box<str>,
+    /// The team it belongs to.
+    pub team: Option<TeamId>,
+    /// What it may use.
+    pub models: Allowed,
+    /// Whether it is refused altogether.
+    pub disabled: bool,
+    /// From when on it is refused.
+    pub expires: Option<UnixSeconds>,
+}
+
+/// The models a key may use.
+#[derive(Clone, Debug)]
+pub enum Allowed {
+    /// Every model.
+    All,
+    /// These ones, in ascending order. Keys with the same list share it.
+    Only(Arc<[ModelId]>),
+}
+
+impl World {
+    /// Compiles the document. `env` looks up an environment variable; a provider whose credential is not there is a
+    /// problem. On failure, every problem found, at least one.
+    pub fn compile(document: &Document, env: &dyn Fn(&str) -> Option<String>) -> Result<Self, Vec<Problem>> {
+        compile::compile(document, env, compile::Unset::Problem)
+    }
+
+    /// As [`World::compile`], for a machine that has no credentials: what is not set becomes a [`Warning`] and a provider
+    /// without credential.
+    pub fn rehearse(document: &Document, env: &dyn Fn(&str) -> Option<String>) -> Result<Self, Vec<Problem>> {
+        compile::compile(document, env, compile::Unset::Warning)
+    }
+
+    /// The provider of this id.
+    pub fn provider(&self, id: ProviderId) -> Option<&Provider> {
+        self.providers.get(id.0 as usize)
+    }
+
+    /// The model of this id.
+    pub fn model(&self, id: ModelId) -> Option<&Model> {
+        self.models.get(id.0 as usize)
+    }
+
+    /// The team of this id.
+    pub fn team(&self, id: TeamId) -> Option<&Team> {
+        self.teams.get(id.0 as usize)
+    }
+
+    /// The key of this id.
+    pub fn key(&self, id: KeyId) -> Option<&Key> {
+        self.keys.get(id.0 as usize)
+    }
+
+    /// The key whose secret has this SHA-256.
+    pub fn key_by_digest(&self, sha256: &[u8; 32]) -> Option<KeyId> {
+        self.key_digests.get(sha256).copied()
+    }
+
+    /// The model of this exact name or alias.
+    pub fn model_by_name(&self, name: &str) -> Option<ModelId> {
+        self.model_names.get(name).copied()
+    }
+
+    /// The provider of this exact name.
+    pub fn provider_by_name(&self, name: &str) -> Option<ProviderId> {
+        self.provider_names.get(name).copied()
+    }
+
+    /// The provider a request to this `host[:port]` goes to. Letter case does not matter, and neither does a port that
+    /// is the scheme's own. Of several providers at one host it is the first of the document.
+    pub fn provider_by_host(&self, authority: &str) -> Option<ProviderId> {
+        let (host, port) = split_port(authority)?;
+        let port = match port {
+            Some(digits) => Some(decimal_port(digits)?),
+            None => None,
+        };
+        self.provider_hosts.get(names::host_key(host, port).as_str()).copied()
+    }
+
+    /// The ids of all models, in the document's order.
+    pub fn model_ids(&self) -> impl Iterator<Item = ModelId> + '_ {
+        (0..self.models.len() as u32).map(ModelId)
+    }
+}
+
+impl Allowed {
+    /// Whether `model` is among them.
+    pub fn contains(&self, model: ModelId) -> bool {
+        match self {
+            Self::All => true,
+            Self::Only(models) => models.binary_search(&model).is_ok(),
+        }
+    }
+}
+
+macro_rules! index {
+    ($($id:ident)*) => {$(
+        impl $id {
+            /// The position in the document, from 0; stable within one [`World`].
+            pub fn index(self) -> u32 {
+                self.0
+            }
+        }
+    )*};
+}
+
+index!(ProviderId ModelId TeamId KeyId);
