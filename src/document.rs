@@ -208,6 +208,12 @@ impl Document {
         document.digest = Sha256::digest(text.as_bytes()).into();
         Ok(document)
     }
+
+    /// The document's JSON Schema, as text that ends with a line break.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn schema_text() -> String {
+        format!("{:#}\n", schemars::schema_for!(Self).as_value())
+    }
 }
 
 impl fmt::Display for Problem {

@@ -17,6 +17,8 @@ use crate::provider::{Provider, decimal_port, split_port};
 mod compile;
 mod names;
 
+pub use names::objection as name_objection;
+
 /// Everything a request is judged by.
 #[derive(Debug)]
 pub struct World {
@@ -174,6 +176,27 @@ impl World {
             None => None,
         };
         self.provider_hosts.get(names::host_key(host, port).as_str()).copied()
+    }
+
+    /// The ids of all providers, in the document's order.
+    pub fn provider_ids(&self) -> impl Iterator<Item = ProviderId> + '_ {
+        (0..self.providers.len() as u32).map(ProviderId)
+    }
+
+    /// What deserves a warning at one time and not at another: the keys that are past their end `now`.
+    pub fn warnings_at(&self, now: UnixSeconds) -> Vec<Warning> {
+        let expired = |key: &Key| key.expires.filter(|expires| *expires <= now && !key.disabled);
+        let keys = self
+            .keys
+            .iter()
+            .enumerate()
+            .filter_map(|(index, key)| Some((index, key, expired(key)?)));
+        keys.map(|(index, key, expired)| Warning {
+            path: format!("keys[{index}].expires"),
+            warning: format!("the key `{}` has been refused since {expired}", key.name),
+            remedy: "remove the key, or set a later end".to_owned(),
+        })
+        .collect()
     }
 
     /// The ids of all models, in the document's order.

@@ -10,7 +10,7 @@ const LONGEST: usize = 128;
 const RESERVED: [&str; 3] = ["unknown", "none", "other"];
 
 /// What is wrong with the name of a key, team or model: the problem and its remedy.
-pub(super) fn objection(name: &str) -> Option<(String, String)> {
+pub fn objection(name: &str) -> Option<(String, String)> {
     if name.is_empty() {
         return Some(("the name is empty".to_owned(), "give it a name".to_owned()));
     }
