@@ -1,0 +1,227 @@
+"""A gateway. In: a document. Out: `tollgate up` running Envoy on it, and what the pair says about itself."""
+
+import http.client
+import os
+import time
+from pathlib import Path
+
+from . import artefacts
+from .clients import Clients
+from .document import Document
+from .exposition import Metrics
+from .process import Child, eventually, free_port
+from .simulator import Ledger, Simulator
+
+WORKERS = 4
+
+
+class Gateway:
+    """`tollgate up` with a document, from start to stop."""
+
+    def __init__(self, document: Document, directory: Path, simulators: list[Simulator]):
+        self.document = document.copy()
+        self.document.settings.setdefault("listen", f"127.0.0.1:{free_port()}")
+        self.document.settings.setdefault("admin", f"127.0.0.1:{free_port()}")
+        self.simulators = simulators
+        self.directory = directory
+        self.file = directory / "tollgate.json"
+        self.run_directory = directory / "run"
+        self.file.write_text(self.document.text())
+        self.child: Child | None = None
+        self.left_running: set[int] = set()
+
+    @property
+    def holds_headers(self) -> bool:
+        """Whether it routes by the body, which needs the headers held."""
+        return self.document.settings.get("hold_headers", True)
+
+    @property
+    def address(self) -> str:
+        """host:port of the listener."""
+        return self.document.settings["listen"]
+
+    @property
+    def admin(self) -> str:
+        """host:port of Envoy's admin interface."""
+        return self.document.settings["admin"]
+
+    @property
+    def clients(self) -> Clients:
+        """Clients of this gateway."""
+        hosts = None
+        if not self.holds_headers:
+            endpoints = {name: provider["endpoint"] for name, provider in self.document.providers.items()}
+            hosts = {name: endpoint.split("://", 1)[1].split("/", 1)[0] for name, endpoint in endpoints.items()}
+        return Clients(f"http://{self.address}", hosts, self.document.secrets)
+
+    def command_line(self) -> list:
+        """How the command is called."""
+        return [
+            artefacts.command(),
+            "up",
+            self.file,
+            "--run-dir",
+            self.run_directory,
+            "--envoy",
+            artefacts.envoy(),
+            "--module",
+            artefacts.module(),
+            "--",
+            "--concurrency",
+            str(WORKERS),
+        ]
+
+    def start(self) -> "Gateway":
+        """Starts it and waits until it answers."""
+        environment = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(self.directory),
+            **self.document.credentials,
+        }
+        self.child = Child("tollgate", self.command_line(), self.directory / "tollgate.log", environment)
+        self.child.until("it was ready", self.ready)
+        self.child.descendants()
+        return self
+
+    def ready(self) -> bool:
+        """Whether Envoy is live and Tollgate's configuration is in it."""
+        return self.ask_admin("/ready").strip() == "LIVE" and "tollgate_build_info" in self.exposition()
+
+    def stop(self) -> None:
+        """Ends it; whatever it left running is kept in `left_running`."""
+        if self.child is not None:
+            self.left_running = self.child.stop()
+
+    def logs(self) -> str:
+        """Everything it wrote: the command, Envoy, and every file of the run directory."""
+        parts = [self.child.text() if self.child else ""]
+        for path in sorted(self.run_directory.rglob("*")):
+            if path.is_file():
+                parts.append(path.read_bytes().decode("utf-8", "replace"))
+        return "\n".join(parts)
+
+    def ask_admin(self, path: str) -> str:
+        """An answer of the admin interface; empty while there is none."""
+        connection = http.client.HTTPConnection(self.admin, timeout=30)
+        try:
+            connection.request("GET", path)
+            answer = connection.getresponse()
+            body = answer.read().decode()
+            return body if answer.status == 200 else ""
+        except (OSError, http.client.HTTPException):
+            return ""
+        finally:
+            connection.close()
+
+    def exposition(self) -> str:
+        """Tollgate's part of the exposition."""
+        return self.ask_admin("/stats/prometheus?filter=wasmcustom")
+
+    def metrics(self) -> Metrics:
+        """Tollgate's metrics now."""
+        return Metrics.parse(self.exposition())
+
+    def ledger(self) -> Ledger:
+        """What all simulators would bill by now."""
+        return sum((simulator.ledger() for simulator in self.simulators), Ledger.empty())
+
+    def mark(self) -> "Mark":
+        """Remembers where the counters are, so that a test can look at its own part."""
+        return Mark(self)
+
+    def idle(self) -> Metrics:
+        """Waits until no request is in flight; the metrics then."""
+
+        def settled():
+            metrics = self.metrics()
+            return None if metrics.total("tollgate_requests_in_flight") else metrics
+
+        return eventually("no request is in flight", settled)
+
+    def observed(self, sample: str, **wanted) -> int:
+        """A histogram's sample, once Envoy has flushed an observation into it; for labels of one test's own."""
+        family = sample.rsplit("_", 1)[0]
+        series = {label: value for label, value in wanted.items() if label != "le"}
+
+        def flushed():
+            now = self.metrics()
+            return now if now.total(f"{family}_count", **series) else None
+
+        return eventually(f"{family} shows an observation", flushed, patience=20, pause=0.2).total(sample, **wanted)
+
+    def replace(self, text: str) -> None:
+        """Replaces the document as an editor or a config map does: whole, by rename."""
+        draft = self.file.with_suffix(".draft")
+        draft.write_text(text)
+        draft.rename(self.file)
+
+    def change(self, document: Document) -> None:
+        """Writes a changed document and waits until Envoy works with it."""
+        document.settings.update(listen=self.address, admin=self.admin)
+        self.replace(document.text())
+        self.document = document
+        wanted = document.digest()
+        self.child.until(
+            f"the configuration {wanted} is in use",
+            lambda: self.metrics().total("tollgate_config_info", hash=wanted) == 1,
+        )
+
+
+class Mark:
+    """A point in time of one gateway."""
+
+    def __init__(self, gateway: Gateway):
+        self.gateway = gateway
+        self.metrics = gateway.metrics()
+        self.ledger = gateway.ledger()
+
+    def settled(self, requests: int) -> "Seen":
+        """What happened since, once that many requests have been recorded and nothing is in flight."""
+        seen = None
+
+        def recorded():
+            nonlocal seen
+            metrics = self.gateway.metrics()
+            now = metrics - self.metrics
+            if metrics.total("tollgate_requests_in_flight") or now.total("tollgate_requests_total") < requests:
+                return None
+            again = self.gateway.metrics()
+            if again.samples != metrics.samples:
+                return None
+            seen = now
+            return True
+
+        try:
+            eventually(f"{requests} requests are recorded", recorded, patience=20)
+        except AssertionError as error:
+            now = self.gateway.metrics() - self.metrics
+            raise AssertionError(f"{error}; recorded since: {now.samples}") from None
+        assert seen.total("tollgate_requests_total") == requests, seen.by(
+            "tollgate_requests_total", "key", "model", "provider", "endpoint", "outcome"
+        )
+        return Seen(seen, self.gateway.ledger() - self.ledger)
+
+
+class Seen:
+    """What a test's own requests changed."""
+
+    def __init__(self, metrics: Metrics, ledger: Ledger):
+        self.metrics = metrics
+        self.ledger = ledger
+
+    def outcomes(self) -> dict[str, int]:
+        """Requests by outcome."""
+        return self.metrics.by("tollgate_requests_total", "outcome")
+
+    def tokens(self, **wanted) -> dict[str, int]:
+        """Tokens by kind."""
+        return self.metrics.by("tollgate_tokens_total", "type", **wanted)
+
+    def cost(self, **wanted) -> int:
+        """Nano-dollars."""
+        return self.metrics.total("tollgate_cost_nanodollars_total", **wanted)
+
+
+def wait(seconds: float) -> None:
+    """Lets time pass where the passing itself is what a test is about."""
+    time.sleep(seconds)

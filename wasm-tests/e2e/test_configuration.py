@@ -1,0 +1,208 @@
+"""A changed document takes effect at once and disturbs nobody; a bad one changes nothing."""
+
+import asyncio
+import json
+import time
+
+import openai
+import pytest
+
+from harness.process import eventually
+from harness.scrape import Scraper
+from harness.simulator import simulate
+
+QUESTION = [{"role": "user", "content": "Tell me a long story."}]
+CHAT = {"model": "gpt-4o-mini", "messages": QUESTION}
+STREAMS = 20
+
+
+@pytest.fixture
+def own(start_gateway, standing, shape):
+    """A gateway whose document the test may change."""
+    return start_gateway(standing.document(hold_headers=shape == "hold"), f"changing-{shape}")
+
+
+def served(gateway, key: str, **options) -> bool:
+    """Whether a request with that key is answered."""
+    try:
+        gateway.clients.openai(key, **options).chat.completions.create(**CHAT)
+    except (openai.AuthenticationError, openai.NotFoundError):
+        return False
+    return True
+
+
+def test_a_change_while_twenty_streams_run(own):
+    """None of them drops, the removed key is out within a second, the new one is in, and no counter falls."""
+    mark = own.mark()
+    changed = own.document.copy().without_key("loner")
+    changed.key("newcomer", team="research")
+
+    async def stream(client, started: asyncio.Event) -> tuple[int, bool]:
+        steering = {"x-simulate": simulate(tokens=300, rate=60)}
+        answer = await client.chat.completions.create(
+            **CHAT, stream=True, stream_options={"include_usage": True}, extra_headers=steering
+        )
+        chunks = 0
+        async for chunk in answer:
+            chunks += 1
+            if chunks == 3:
+                started.set()
+        return chunks, chunk.usage is not None
+
+    async def change_meanwhile():
+        client = own.clients.openai_async("loner")
+        flags = [asyncio.Event() for _ in range(STREAMS)]
+        streams = [asyncio.create_task(stream(client, flag)) for flag in flags]
+        await asyncio.gather(*(flag.wait() for flag in flags))
+        await asyncio.to_thread(own.replace, changed.text())
+        written = time.monotonic()
+        fresh = own.clients.openai_async("loner")
+        while True:
+            try:
+                await fresh.chat.completions.create(**CHAT)
+            except openai.AuthenticationError:
+                break
+        refused_after = time.monotonic() - written
+        assert not any(task.done() for task in streams), "the streams were meant to outlive the change"
+        ended = await asyncio.gather(*streams)
+        await client.close()
+        await fresh.close()
+        return refused_after, ended
+
+    # The listener's and the admin's address stay as they are.
+    changed.settings.update(own.document.settings)
+    with Scraper(own) as scraper:
+        refused_after, ended = asyncio.run(change_meanwhile())
+    own.document = changed
+    assert refused_after < 1.0, "a removed key has to be refused within a second of the change"
+    assert all(usage for _, usage in ended) and len({chunks for chunks, _ in ended}) == 1
+    assert served(own, "newcomer")
+    assert not served(own, "loner")
+    assert not scraper.problems and not scraper.fallen()
+
+    metrics = own.idle() - mark.metrics
+    ledger = own.ledger() - mark.ledger
+    assert metrics.total("tollgate_cost_nanodollars_total", source="reported") == ledger.reported > 0
+    assert metrics.total("tollgate_cost_nanodollars_total", source="estimated") == 0
+    assert metrics.total("tollgate_requests_total", key="loner", outcome="ok") >= STREAMS
+    assert metrics.by("tollgate_requests_total", "outcome").keys() <= {"ok", "refused_key_unknown"}
+
+
+def test_counters_keep_their_values_over_changes(own):
+    for _ in range(3):
+        assert served(own, "everything")
+    before = own.mark().settled(0).metrics and own.idle()
+    for number in range(3):
+        changed = own.document.copy()
+        changed.key(f"visitor-{number}")
+        own.change(changed)
+    after = own.idle()
+    for name in ("tollgate_requests_total", "tollgate_tokens_total", "tollgate_cost_nanodollars_total"):
+        assert after.by(name, "key", "model", "provider") == before.by(name, "key", "model", "provider")
+    assert served(own, "everything") and served(own, "visitor-2")
+
+
+def test_the_configuration_in_force_is_told_by_its_hash(own):
+    first = own.document.digest()
+    assert own.metrics().by("tollgate_config_info", "hash") == {first: 1}
+    changed = own.document.copy()
+    changed.key("visitor")
+    own.change(changed)
+    in_force = [hash for hash, value in own.metrics().by("tollgate_config_info", "hash").items() if value]
+    assert in_force == [changed.digest()] != [first]
+
+
+@pytest.mark.parametrize("spoil", ["syntax", "unknown field", "dangling name"])
+def test_a_bad_document_keeps_the_old_one(own, spoil):
+    good = own.document
+    bad = good.as_json()
+    if spoil == "unknown field":
+        bad["modles"] = {}
+    elif spoil == "dangling name":
+        bad["models"] = {**bad["models"], "gpt-4o": {"targets": [{"provider": "nobody"}]}}
+    bad["keys"] = [key for key in bad["keys"] if key["name"] != "everything"]
+    text = "{" if spoil == "syntax" else json.dumps(bad)
+    said = own.child.text()
+    own.replace(text)
+    complaint = {"syntax": "tollgate.json", "unknown field": "modles", "dangling name": "nobody"}[spoil]
+    eventually("the problem is told", lambda: complaint in own.child.text()[len(said) :])
+    assert served(own, "everything")
+    assert own.metrics().by("tollgate_config_info", "hash") == {good.digest(): 1}
+    # And a good one after it is taken again.
+    repaired = good.copy()
+    repaired.key("visitor")
+    own.change(repaired)
+    assert served(own, "visitor")
+
+
+def test_a_model_may_be_taken_away_and_another_added(own):
+    changed = own.document.copy()
+    del changed.models["gpt-4.1"]
+    changed.model("gpt-4.1-renamed", ("openai", "gpt-4.1"))
+    own.change(changed)
+    with pytest.raises(openai.NotFoundError):
+        own.clients.openai().chat.completions.create(model="gpt-4.1", messages=QUESTION)
+    assert own.clients.openai().chat.completions.create(model="gpt-4.1-renamed", messages=QUESTION).choices
+
+
+def test_a_provider_may_be_added(own, start_simulator):
+    """Its credential is not in the running process's environment, so it is one that needs none."""
+    local = start_simulator("local")
+    changed = own.document.copy()
+    changed.provider("local", "openai", f"{local.origin}/v1")
+    changed.model("llama-3.3-70b", "local")
+    own.change(changed)
+    client = own.clients.openai(provider="local")
+
+    def answered():
+        try:
+            return client.chat.completions.create(model="llama-3.3-70b", messages=QUESTION)
+        except openai.InternalServerError:
+            return None
+
+    # A new cluster reaches Envoy by another file than the keys; in between the provider is not there yet.
+    assert eventually("the new provider serves", answered).choices
+    assert served(own, "everything")
+
+
+def test_a_key_may_be_disabled_and_enabled_again(own):
+    off, on = own.document.copy(), own.document.copy()
+    for key in off.keys:
+        if key["name"] == "loner":
+            key["disabled"] = True
+    own.change(off)
+    assert not served(own, "loner")
+    own.change(on)
+    assert served(own, "loner")
+
+
+def test_a_change_under_load_loses_no_request(own):
+    """Ten changes while requests keep coming: each is answered, recorded and charged."""
+    mark = own.mark()
+    answered = 0
+
+    async def keep_asking(client, enough: asyncio.Event) -> int:
+        done = 0
+        while not enough.is_set():
+            await client.chat.completions.create(**CHAT)
+            done += 1
+        return done
+
+    async def change_meanwhile() -> int:
+        enough = asyncio.Event()
+        client = own.clients.openai_async("everything")
+        asking = [asyncio.create_task(keep_asking(client, enough)) for _ in range(8)]
+        for number in range(10):
+            changed = own.document.copy()
+            changed.key(f"passer-by-{number}")
+            await asyncio.to_thread(own.change, changed)
+        enough.set()
+        done = sum(await asyncio.gather(*asking))
+        await client.close()
+        return done
+
+    answered = asyncio.run(change_meanwhile())
+    seen = mark.settled(answered)
+    assert seen.outcomes() == {"ok": answered}
+    assert seen.cost(source="reported") == seen.ledger.reported > 0
+    assert seen.cost(source="estimated") == 0

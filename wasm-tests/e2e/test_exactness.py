@@ -1,0 +1,81 @@
+"""What the metrics say is what the provider bills, to the nano-dollar, whatever forty agents do at once."""
+
+import asyncio
+
+import pytest
+
+from harness.agents import storm
+from harness.scrape import Scraper
+
+AGENTS = 40
+REQUESTS_EACH = 50
+KEYS = ["everything", "loner", "timed", "expiring"]
+
+
+@pytest.fixture(scope="module")
+def after_the_storm(gateway):
+    """Two thousand mixed requests of forty agents on one gateway, scraped ten times a second."""
+    mark = gateway.mark()
+    keys = [KEYS[number % len(KEYS)] for number in range(AGENTS)]
+    with Scraper(gateway) as scraper:
+        done = asyncio.run(storm(gateway.clients, keys, REQUESTS_EACH))
+    return done, mark.settled(AGENTS * REQUESTS_EACH), scraper
+
+
+def test_every_request_is_recorded_once(after_the_storm):
+    done, seen, _ = after_the_storm
+    assert sum(done.values()) == AGENTS * REQUESTS_EACH
+    outcomes = seen.outcomes()
+    assert outcomes.pop("refused_model_unknown", 0) == done["refused"]
+    assert outcomes.pop("refused_key_unknown", 0) == done["wrong_key"]
+    assert outcomes.pop("provider_error", 0) == done["provider_error"]
+    assert outcomes.pop("interrupted_by_client", 0) == done["abort_chat"] + done["abort_message"]
+    assert outcomes.pop("interrupted_by_provider", 0) == done["cut"]
+    rest = sum(done.values()) - sum(done[kind] for kind in ("refused", "wrong_key", "provider_error", "abort_chat", "abort_message", "cut"))
+    assert outcomes == {"ok": rest}
+
+
+def test_the_reported_cost_is_the_ledger_to_the_nanodollar(after_the_storm):
+    _, seen, _ = after_the_storm
+    assert seen.cost(source="reported") == seen.ledger.reported > 0
+
+
+def test_the_reported_tokens_are_the_ledgers(after_the_storm):
+    _, seen, _ = after_the_storm
+    assert seen.tokens(source="reported") == seen.ledger.tokens
+
+
+def test_what_was_cut_short_is_estimated_and_nothing_else(after_the_storm):
+    done, seen, _ = after_the_storm
+    cut_short = done["abort_chat"] + done["abort_message"] + done["cut"]
+    assert seen.ledger.interrupted_requests == cut_short > 0
+    assert seen.cost(source="estimated") > 0
+    assert seen.metrics.total("tollgate_unmetered_requests_total") == 0
+    assert seen.metrics.total("tollgate_unpriced_requests_total") == 0
+
+
+def test_the_provider_saw_each_attempt_and_no_virtual_key(after_the_storm):
+    _, seen, _ = after_the_storm
+    assert seen.ledger.requests == seen.metrics.total("tollgate_attempts_total")
+    assert set(seen.ledger.attempts) <= {"openai", "anthropic", "spare"}
+    assert seen.ledger.leaked_virtual_keys == 0
+
+
+def test_nothing_is_left_in_flight(after_the_storm, gateway):
+    _, seen, _ = after_the_storm
+    assert gateway.metrics().total("tollgate_requests_in_flight") == 0
+    assert seen.ledger.in_flight == 0
+    assert gateway.metrics().total("tollgate_internal_errors_total") == 0
+
+
+def test_scraping_lost_nothing_and_no_counter_ever_fell(after_the_storm):
+    _, _, scraper = after_the_storm
+    assert not scraper.problems
+    assert len(scraper.seen) > 20
+    assert not scraper.fallen()
+
+
+def test_all_four_workers_took_part(after_the_storm, gateway):
+    stats = gateway.ask_admin("/stats?filter=listener.*worker_.*downstream_cx_total")
+    counts = [int(line.rsplit(": ", 1)[1]) for line in stats.splitlines()]
+    assert len(counts) == 4 and all(counts), stats

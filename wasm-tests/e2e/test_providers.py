@@ -1,0 +1,97 @@
+"""A provider's own refusals and failures reach the SDK as what they are, and nothing of the gateway's inside with them."""
+
+import anthropic
+import openai
+import pytest
+
+from harness.simulator import simulate
+from test_keys import tells_nothing
+
+QUESTION = [{"role": "user", "content": "Are you there?"}]
+CHAT = {"model": "gpt-4o-mini", "messages": QUESTION}
+MESSAGE = {"model": "claude-haiku-4-5", "max_tokens": 20, "messages": QUESTION}
+
+
+@pytest.mark.parametrize("status, error, raised", [
+    (400, openai.BadRequestError, anthropic.BadRequestError),
+    (404, openai.NotFoundError, anthropic.NotFoundError),
+    (422, openai.UnprocessableEntityError, anthropic.UnprocessableEntityError),
+    (429, openai.RateLimitError, anthropic.RateLimitError),
+    (500, openai.InternalServerError, anthropic.InternalServerError),
+    (503, openai.InternalServerError, anthropic.InternalServerError),
+])  # fmt: skip
+def test_a_providers_error_raises_its_exception(gateway, clients, status, error, raised):
+    mark = gateway.mark()
+    steering = simulate(status=status)
+    with pytest.raises(error) as caught:
+        clients.openai(simulate=steering).chat.completions.create(**CHAT)
+    assert caught.value.status_code == status
+    tells_nothing(gateway, caught.value.response.text)
+    with pytest.raises(raised) as refused:
+        clients.anthropic(simulate=steering).messages.create(**MESSAGE)
+    assert refused.value.body["type"] == "error"
+    tells_nothing(gateway, refused.value.response.text)
+    seen = mark.settled(2)
+    assert seen.outcomes() == {"client_error" if status < 500 and status != 429 else "provider_error": 2}
+    assert seen.cost() == seen.ledger.reported == 0
+    assert sum(seen.tokens().values()) == 0
+
+
+def test_a_rate_limit_says_when_to_come_back(gateway, clients):
+    steering = simulate(status=429, retry_after=7)
+    with pytest.raises(openai.RateLimitError) as caught:
+        clients.openai(simulate=steering).chat.completions.create(**CHAT)
+    assert caught.value.response.headers["retry-after"] == "7"
+    with pytest.raises(anthropic.RateLimitError) as limited:
+        clients.anthropic(simulate=steering).messages.create(**MESSAGE)
+    assert limited.value.response.headers["retry-after"] == "7"
+
+
+def test_an_sdk_that_retries_is_counted_each_time(gateway, clients):
+    mark = gateway.mark()
+    with pytest.raises(openai.InternalServerError):
+        clients.openai(simulate=simulate(status=500), max_retries=2).chat.completions.create(**CHAT)
+    seen = mark.settled(3)
+    assert seen.ledger.requests == seen.metrics.total("tollgate_attempts_total") == 3
+
+
+def test_a_providers_word_about_the_gateways_credential_is_not_the_clients(start_gateway, standing, shape):
+    """The provider refuses the gateway's credential: the client's own key is fine, and must not be told otherwise."""
+    document = standing.document(hold_headers=shape == "hold")
+    document.credentials["OPENAI_CREDENTIAL"] = "sk-provider-revoked-0123456789abcdef"
+    gateway = start_gateway(document)
+    mark = gateway.mark()
+    with pytest.raises(openai.APIStatusError) as caught:
+        gateway.clients.openai().chat.completions.create(**CHAT)
+    assert caught.value.status_code not in (401, 403)
+    assert "revoked" not in caught.value.response.text
+    tells_nothing(gateway, caught.value.response.text)
+    assert mark.settled(1).cost() == 0
+
+
+@pytest.mark.parametrize("fault", ["dead", "drops"])
+@pytest.mark.parametrize("dialect", ["openai", "anthropic"])
+def test_a_provider_that_is_not_there_is_a_clean_error(start_gateway, standing, dead_port, shape, dialect, fault):
+    dead = f"http://127.0.0.1:{dead_port}"
+    document = standing.document(hold_headers=shape == "hold")
+    if fault == "dead":
+        document.provider(dialect, dialect, f"{dead}/v1" if dialect == "openai" else dead, "sk-provider-nobody")
+    gateway = start_gateway(document)
+    mark = gateway.mark()
+    steering = simulate("drop") if fault == "drops" else None
+    if dialect == "openai":
+        with pytest.raises(openai.InternalServerError) as caught:
+            gateway.clients.openai(simulate=steering).chat.completions.create(**CHAT)
+        assert caught.value.body["message"]
+    else:
+        with pytest.raises(anthropic.APIStatusError) as caught:
+            gateway.clients.anthropic(simulate=steering).messages.create(**MESSAGE)
+        assert caught.value.body["type"] == "error"
+        assert caught.value.body["error"]["type"] == "api_error"
+    assert caught.value.status_code in (502, 503)
+    tells_nothing(gateway, caught.value.response.text)
+    assert str(dead_port) not in caught.value.response.text
+    assert "connect" not in caught.value.response.text.lower() or "reached" in caught.value.response.text
+    seen = mark.settled(1)
+    assert seen.outcomes() == {"provider_unreachable": 1}
+    assert seen.cost() == 0
