@@ -6,7 +6,19 @@
 
 use std::{fmt, ops::Range};
 
-use crate::endpoint::Endpoint;
+use crate::{
+    endpoint::Endpoint,
+    json::strict::{self, Cursor, Kind, Wrong},
+};
+
+mod member;
+mod multipart;
+mod weigh;
+
+pub use multipart::multipart_model;
+
+use member::{Member, Seen};
+use weigh::Weight;
 
 /// What a request asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +37,21 @@ pub struct Ask {
     pub choices: u64,
     /// Tokens of input, estimated from the size of its text.
     pub input_estimate: u64,
+    include_usage: IncludeUsage,
+    takes_stream_options: bool,
+}
+
+/// Where `stream_options.include_usage` stands, or would.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum IncludeUsage {
+    /// There is no `stream_options`; the body's object opens before this offset.
+    NoOptions(usize),
+    /// `stream_options` is this `null`.
+    NullOptions(Range<usize>),
+    /// `stream_options` is an object that opens before this offset and has no such member.
+    Absent { inside: usize, empty: bool },
+    /// It is this value.
+    At(Range<usize>),
 }
 
 /// Why a body cannot be taken for a request.
@@ -98,22 +125,236 @@ impl fmt::Display for AskError {
 
 impl std::error::Error for AskError {}
 
+impl From<Wrong> for AskError {
+    /// Line and column are worked out by [`read`], which has the body.
+    fn from(wrong: Wrong) -> Self {
+        match wrong {
+            Wrong::At(offset, what) => Self::Malformed {
+                offset,
+                line: 0,
+                column: 0,
+                what,
+            },
+            Wrong::TooDeep => Self::TooDeep {
+                limit: strict::DEPTH_LIMIT,
+            },
+        }
+    }
+}
+
 /// Reads a request body.
-pub fn read(_endpoint: Endpoint, _body: &[u8]) -> Result<Ask, AskError> {
-    Err(AskError::Empty)
+///
+/// # Errors
+///
+/// See [`AskError`]. A body that is no valid JSON is reported as such before anything else; [`AskError::ModelMissing`]
+/// comes last, so that it means: a valid object without a model (which some endpoints allow).
+pub fn read(endpoint: Endpoint, body: &[u8]) -> Result<Ask, AskError> {
+    if let Err(error) = std::str::from_utf8(body) {
+        return Err(AskError::InvalidUtf8 {
+            offset: error.valid_up_to(),
+        });
+    }
+    let mut cursor = Cursor::new(body);
+    let read = match cursor.next_token() {
+        None => return Err(AskError::Empty),
+        Some(b'{') => object(endpoint, &mut cursor),
+        Some(_) => cursor
+            .value(0, &mut ())
+            .map_err(AskError::from)
+            .and(Err(AskError::NotObject)),
+    };
+    let read = match read {
+        // What the members mean is only worth saying of a body that is JSON to its end.
+        Err(
+            error @ (AskError::NotObject
+            | AskError::ModelMissing
+            | AskError::ModelNotString
+            | AskError::WrongType { .. }
+            | AskError::DuplicateMember { .. }),
+        ) => cursor.finish().map_err(AskError::from).and(Err(error)),
+        Ok(ask) => cursor.finish().map_err(AskError::from).map(|()| ask),
+        error => error,
+    };
+    read.map_err(|error| located(error, body))
+}
+
+/// The error with its line and column filled in.
+fn located(error: AskError, body: &[u8]) -> AskError {
+    let AskError::Malformed { offset, what, .. } = error else {
+        return error;
+    };
+    let before = String::from_utf8_lossy(body.get(..offset).unwrap_or(body));
+    let line = before.matches('\n').count() + 1;
+    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+    AskError::Malformed {
+        offset,
+        line,
+        column,
+        what,
+    }
+}
+
+/// Reads the body's object; the cursor stands at its `{`.
+fn object(endpoint: Endpoint, cursor: &mut Cursor) -> Result<Ask, AskError> {
+    let mut seen = Seen::default();
+    let mut fault: Option<AskError> = None;
+    let mut weight = Weight::default();
+    let mut model = None;
+    let mut stream = false;
+    let mut options = IncludeUsage::NoOptions(cursor.at() + 1);
+    let mut usage_asked = false;
+    let mut most: Option<u64> = None;
+    let mut choices = 1;
+    cursor.object(|cursor, name, offset| -> Result<(), AskError> {
+        let member = Member::named(name);
+        if let Some(name) = seen.again(name, member) {
+            fault.get_or_insert(AskError::DuplicateMember { name, offset });
+        }
+        let Some(member) = member else {
+            cursor.value(1, &mut ())?;
+            return Ok(());
+        };
+        let mut wrong = |member| {
+            fault.get_or_insert(AskError::WrongType { member });
+        };
+        match member {
+            Member::StreamOptions => {
+                if cursor.next_token() == Some(b'{') {
+                    (options, usage_asked) = stream_options(cursor, &mut fault)?;
+                } else {
+                    match cursor.value(1, &mut ())? {
+                        (Kind::Null, span) => options = IncludeUsage::NullOptions(span),
+                        _ => wrong("stream_options"),
+                    }
+                }
+                return Ok(());
+            }
+            Member::Text | Member::Tokens | Member::Schema => {
+                cursor.value(1, &mut weight.listen(member))?;
+                return Ok(());
+            }
+            _ => {}
+        }
+        let (kind, span) = cursor.value(1, &mut ())?;
+        match (member, kind) {
+            (Member::Model, Kind::String) => {
+                let inside = cursor.slice(span.start + 1..span.end.saturating_sub(1));
+                let text = strict::unescaped(inside).and_then(|text| String::from_utf8(text.into_owned()).ok());
+                match text {
+                    Some(text) => model = Some((text, span)),
+                    None => return Err(Wrong::At(span.start, "unpaired surrogate in 'model'").into()),
+                }
+            }
+            (Member::Model, Kind::Null) => {}
+            (Member::Model, _) => {
+                fault.get_or_insert(AskError::ModelNotString);
+            }
+            (Member::Stream, Kind::True) => stream = true,
+            (Member::Stream, Kind::False | Kind::Null) => {}
+            (Member::Stream, _) => wrong("stream"),
+            (Member::Most(_) | Member::Choices(_), Kind::Null) => {}
+            (Member::Most(_), Kind::Number) => most = most.max(count(cursor.slice(span))),
+            (Member::Choices(_), Kind::Number) => choices = choices.max(count(cursor.slice(span)).unwrap_or(1)),
+            (Member::Most(name) | Member::Choices(name), _) => wrong(name),
+            _ => {}
+        }
+        Ok(())
+    })?;
+    if let Some(fault) = fault {
+        return Err(fault);
+    }
+    let (model, model_span) = model.ok_or(AskError::ModelMissing)?;
+    Ok(Ask {
+        model,
+        model_span,
+        stream,
+        usage_asked,
+        max_output_tokens: most,
+        choices,
+        input_estimate: weight.tokens(),
+        include_usage: options,
+        takes_stream_options: stream && endpoint.takes_stream_options(),
+    })
+}
+
+/// Reads `stream_options`; the cursor stands at its `{`.
+fn stream_options(cursor: &mut Cursor, fault: &mut Option<AskError>) -> Result<(IncludeUsage, bool), AskError> {
+    const NAME: &str = "stream_options.include_usage";
+    let inside = cursor.at() + 1;
+    let mut empty = true;
+    let mut found = None;
+    let mut asked = false;
+    cursor.object(|cursor, name, offset| -> Result<(), AskError> {
+        empty = false;
+        let (kind, span) = cursor.value(2, &mut ())?;
+        if name.eq_ignore_ascii_case(b"include_usage") && found.is_some() {
+            fault.get_or_insert(AskError::DuplicateMember { name: NAME, offset });
+        } else if name == b"include_usage" {
+            if !matches!(kind, Kind::True | Kind::False | Kind::Null) {
+                fault.get_or_insert(AskError::WrongType { member: NAME });
+            }
+            asked = kind == Kind::True;
+            found = Some(span);
+        }
+        Ok(())
+    })?;
+    Ok((
+        found.map_or(IncludeUsage::Absent { inside, empty }, IncludeUsage::At),
+        asked,
+    ))
+}
+
+/// A number of tokens or answers as a JSON number. Negative ones (which some servers take for "no limit") are none.
+fn count(number: &[u8]) -> Option<u64> {
+    let text = std::str::from_utf8(number).ok()?;
+    let value = text.parse::<u64>().ok().or_else(|| {
+        // `as` saturates, which is right for a limit.
+        text.parse::<f64>()
+            .ok()
+            .filter(|value| *value >= 0.0)
+            .map(|value| value.ceil() as u64)
+    })?;
+    Some(value)
 }
 
 impl Ask {
     /// The body with the model's name replaced and the stream's usage asked for; every other byte survives.
     ///
     /// `None` when nothing changes. `include_usage` has an effect only on a stream of an endpoint that knows
-    /// `stream_options`.
-    pub fn rewrite(&self, _body: &[u8], _model: Option<&str>, _include_usage: bool) -> Option<Vec<u8>> {
-        None
+    /// `stream_options`; it is never taken back from a caller who asked.
+    pub fn rewrite(&self, body: &[u8], model: Option<&str>, include_usage: bool) -> Option<Vec<u8>> {
+        const WANTED: &str = "{\"include_usage\":true}";
+        let mut edits: Vec<(Range<usize>, String)> = Vec::new();
+        if let Some(model) = model.filter(|model| *model != self.model) {
+            edits.push((self.model_span.clone(), serde_json::to_string(model).ok()?));
+        }
+        if include_usage && self.takes_stream_options && !self.usage_asked {
+            edits.push(match &self.include_usage {
+                IncludeUsage::NoOptions(at) => (*at..*at, format!("\"stream_options\":{WANTED},")),
+                IncludeUsage::NullOptions(span) => (span.clone(), WANTED.to_owned()),
+                IncludeUsage::Absent { inside, empty } => (
+                    *inside..*inside,
+                    format!("\"include_usage\":true{}", if *empty { "" } else { "," }),
+                ),
+                IncludeUsage::At(span) => (span.clone(), "true".to_owned()),
+            });
+        }
+        if edits.is_empty() {
+            return None;
+        }
+        edits.sort_by_key(|(span, _)| span.start);
+        let growth: usize = edits.iter().map(|(_, new)| new.len()).sum();
+        let mut rewritten = Vec::with_capacity(body.len() + growth);
+        let mut done = 0;
+        for (span, new) in edits {
+            rewritten.extend_from_slice(body.get(done..span.start)?);
+            rewritten.extend_from_slice(new.as_bytes());
+            done = span.end;
+        }
+        rewritten.extend_from_slice(body.get(done..)?);
+        Some(rewritten)
     }
 }
 
-/// The value of the `model` part of a multipart form, and where it stands in the body.
-pub fn multipart_model(_content_type: &str, _body: &[u8]) -> Option<(String, Range<usize>)> {
-    None
-}
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,278 @@
+use proptest::prelude::*;
+use serde::de::IgnoredAny;
+use serde_json::{Value, json};
+
+use super::*;
+
+fn chat(body: &str) -> Result<Ask, AskError> {
+    read(Endpoint::ChatCompletions, body.as_bytes())
+}
+
+fn rewritten(body: &str, model: Option<&str>, include_usage: bool) -> Option<String> {
+    let ask = chat(body).unwrap();
+    ask.rewrite(body.as_bytes(), model, include_usage)
+        .map(|bytes| String::from_utf8(bytes).unwrap())
+}
+
+#[test]
+fn the_members_that_matter_are_read() {
+    let body = r#"{"messages":[{"role":"user","content":"hi"}], "model" : "gpt-4o\u002dmini", "stream":true,
+        "stream_options":{"include_obfuscation":false,"include_usage":true},"max_tokens":100,"max_completion_tokens":200,"n":2}"#;
+    let ask = chat(body).unwrap();
+    assert_eq!(ask.model, "gpt-4o-mini");
+    assert_eq!(&body[ask.model_span.clone()], r#""gpt-4o\u002dmini""#);
+    assert!(ask.stream && ask.usage_asked);
+    assert_eq!(ask.max_output_tokens, Some(200));
+    assert_eq!(ask.choices, 2);
+    let ask = read(
+        Endpoint::Responses,
+        br#"{"model":"o3","input":"x","max_output_tokens":9e1,"stream":null}"#,
+    )
+    .unwrap();
+    assert_eq!(
+        (ask.stream, ask.usage_asked, ask.max_output_tokens, ask.choices),
+        (false, false, Some(90), 1)
+    );
+}
+
+#[test]
+fn each_fault_gets_its_own_answer() {
+    let duplicate = |name, offset| Err(AskError::DuplicateMember { name, offset });
+    let wrong = |member| Err(AskError::WrongType { member });
+    for (body, expected) in [
+        ("", Err(AskError::Empty)),
+        (" \n\t", Err(AskError::Empty)),
+        ("[]", Err(AskError::NotObject)),
+        ("\"x\"", Err(AskError::NotObject)),
+        ("null", Err(AskError::NotObject)),
+        ("{}", Err(AskError::ModelMissing)),
+        (r#"{"model":null}"#, Err(AskError::ModelMissing)),
+        (r#"{"model":4}"#, Err(AskError::ModelNotString)),
+        (r#"{"model":["gpt-4o"]}"#, Err(AskError::ModelNotString)),
+        (r#"{"model":"a","model":"b"}"#, duplicate("model", 13)),
+        (r#"{"model":"a","mod\u0065l":"b"}"#, duplicate("model", 13)),
+        (r#"{"model":"a","Model":"b"}"#, duplicate("model", 13)),
+        (r#"{"MODEL":"a","model":"b"}"#, duplicate("model", 13)),
+        (r#"{"stream":true,"model":"a","stream":false}"#, duplicate("stream", 27)),
+        (
+            r#"{"model":"a","stream_options":{"include_usage":true,"include_usage":false}}"#,
+            duplicate("stream_options.include_usage", 52),
+        ),
+        (r#"{"model":"a","stream":"true"}"#, wrong("stream")),
+        (r#"{"model":"a","stream":1}"#, wrong("stream")),
+        (r#"{"model":"a","stream_options":[]}"#, wrong("stream_options")),
+        (
+            r#"{"model":"a","stream_options":{"include_usage":"yes"}}"#,
+            wrong("stream_options.include_usage"),
+        ),
+        (r#"{"model":"a","max_tokens":"100"}"#, wrong("max_tokens")),
+        (r#"{"model":"a","n":{}}"#, wrong("n")),
+    ] {
+        assert_eq!(chat(body).map(|_| ()), expected, "{body}");
+    }
+}
+
+#[test]
+fn malformed_json_is_located() {
+    let malformed = |offset, line, column, what| AskError::Malformed {
+        offset,
+        line,
+        column,
+        what,
+    };
+    assert_eq!(
+        chat("{\n  \"model\": \"é\",\n  \"é\": tru\n}"),
+        Err(malformed(27, 3, 8, "expected a value"))
+    );
+    assert_eq!(
+        chat(r#"{"model":"a"} trailing"#),
+        Err(malformed(14, 1, 15, "unexpected characters after the value"))
+    );
+    // That it is not JSON outweighs what its members say.
+    assert_eq!(
+        chat(r#"{"stream":7,"model":"a""#),
+        Err(malformed(23, 1, 24, "unexpected end"))
+    );
+    assert_eq!(
+        chat("[1] x"),
+        Err(malformed(4, 1, 5, "unexpected characters after the value"))
+    );
+    assert_eq!(
+        read(Endpoint::ChatCompletions, b"{\"model\":\"\xff\"}"),
+        Err(AskError::InvalidUtf8 { offset: 10 })
+    );
+    let message = chat("{\"model\":}").unwrap_err().to_string();
+    assert_eq!(
+        message,
+        "the request body is not valid JSON: expected a value at line 1, column 10"
+    );
+}
+
+#[test]
+fn nesting_is_limited() {
+    let nested = |levels: usize| format!(r#"{{"model":"a","x":{}{}}}"#, "[".repeat(levels), "]".repeat(levels));
+    assert!(chat(&nested(127)).is_ok());
+    assert_eq!(chat(&nested(128)), Err(AskError::TooDeep { limit: 128 }));
+    assert_eq!(
+        chat(&"{\"model\":".repeat(100_000)),
+        Err(AskError::TooDeep { limit: 128 })
+    );
+}
+
+#[test]
+fn a_limit_that_is_no_limit_is_none() {
+    for (number, expected) in [
+        ("-1", None),
+        ("0", Some(0)),
+        ("1.5", Some(2)),
+        ("1e400", Some(u64::MAX)),
+        ("null", None),
+    ] {
+        let ask = chat(&format!(r#"{{"model":"a","max_tokens":{number}}}"#)).unwrap();
+        assert_eq!(ask.max_output_tokens, expected, "{number}");
+    }
+}
+
+#[test]
+fn only_the_model_changes() {
+    let body = "{ \"x\":1e2,\t\"model\" : \"a\" ,\"z\":\"\\u00e9\" }";
+    let expected = "{ \"x\":1e2,\t\"model\" : \"b\\\"c\" ,\"z\":\"\\u00e9\" }";
+    assert_eq!(rewritten(body, Some("b\"c"), false).as_deref(), Some(expected));
+    assert_eq!(rewritten(body, Some("a"), false), None);
+    assert_eq!(rewritten(body, None, true), None, "not a stream");
+}
+
+#[test]
+fn usage_is_asked_for_wherever_it_is_missing() {
+    for (body, expected) in [
+        (
+            r#"{"model":"a","stream":true}"#,
+            Some(r#"{"stream_options":{"include_usage":true},"model":"a","stream":true}"#),
+        ),
+        (
+            r#"{"stream_options":null,"model":"a","stream":true}"#,
+            Some(r#"{"stream_options":{"include_usage":true},"model":"a","stream":true}"#),
+        ),
+        (
+            r#"{"stream_options":{ },"model":"a","stream":true}"#,
+            Some(r#"{"stream_options":{"include_usage":true },"model":"a","stream":true}"#),
+        ),
+        (
+            r#"{"model":"a","stream":true,"stream_options":{"x":1}}"#,
+            Some(r#"{"model":"a","stream":true,"stream_options":{"include_usage":true,"x":1}}"#),
+        ),
+        (
+            r#"{"model":"a","stream":true,"stream_options":{"include_usage":false,"x":1}}"#,
+            Some(r#"{"model":"a","stream":true,"stream_options":{"include_usage":true,"x":1}}"#),
+        ),
+        (
+            r#"{"model":"a","stream":true,"stream_options":{"include_usage": null}}"#,
+            Some(r#"{"model":"a","stream":true,"stream_options":{"include_usage": true}}"#),
+        ),
+        (
+            r#"{"model":"a","stream":true,"stream_options":{"include_usage":true}}"#,
+            None,
+        ),
+        (r#"{"model":"a","stream":false}"#, None),
+    ] {
+        assert_eq!(rewritten(body, None, true).as_deref(), expected, "{body}");
+    }
+    let both = rewritten(r#"{"stream":true,"model":"a","stream_options":null}"#, Some("b"), true).unwrap();
+    assert_eq!(
+        both,
+        r#"{"stream":true,"model":"b","stream_options":{"include_usage":true}}"#
+    );
+    let body = br#"{"model":"claude","stream":true}"#;
+    assert_eq!(
+        read(Endpoint::Messages, body).unwrap().rewrite(body, None, true),
+        None,
+        "Anthropic reports by itself"
+    );
+}
+
+#[test]
+fn the_input_is_weighed_without_its_pictures() {
+    let picture = "iVBORw0KGgo".repeat(100_000);
+    for medium in [
+        json!({"type": "image_url", "image_url": {"url": format!("data:image/png;base64,{picture}")}}),
+        json!({"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": picture}}),
+    ] {
+        let body = json!({"model": "a", "messages": [{"role": "user", "content": [{"type": "text", "text": "What is this?"}, medium]}]});
+        let ask = read(Endpoint::ChatCompletions, body.to_string().as_bytes()).unwrap();
+        assert!((1_000..1_100).contains(&ask.input_estimate), "{}", ask.input_estimate);
+    }
+    let numbers = json!({"model": "a", "input": [[1, 2, 3], [4, 5]]}).to_string();
+    assert_eq!(
+        read(Endpoint::Embeddings, numbers.as_bytes()).unwrap().input_estimate,
+        5 + 6
+    );
+    let long = json!({"model": "a", "prompt": "word ".repeat(4_000)}).to_string();
+    assert!((4_000..6_000).contains(&read(Endpoint::Completions, long.as_bytes()).unwrap().input_estimate));
+}
+
+/// Bodies that are requests, almost requests, or nothing of the kind.
+fn bodyish() -> impl Strategy<Value = Vec<u8>> {
+    let piece = prop_oneof![
+        6 => prop::sample::select(vec![
+            "{", "}", "[", "]", ",", ":", "\"model\":\"x\"", "\"model\":", "\"x\"", "\"stream\":true", "\"stream\":",
+            "\"stream_options\":{\"include_usage\":false}", "\"stream_options\":{}", "\"stream_options\":", "null", "1",
+            "\"max_tokens\":5", "{\"model\":\"a\"", "{\"model\":\"\\ud800\"", " ", "\"n\":2", "{}", "\"messages\":[{\"content\":\"é\"}]",
+        ]).prop_map(|piece| piece.as_bytes().to_vec()),
+        1 => any::<Vec<u8>>(),
+    ];
+    prop::collection::vec(piece, 0..10).prop_map(|pieces| pieces.concat())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    #[test]
+    fn it_agrees_with_serde_json_on_what_is_json(body in bodyish()) {
+        let valid = serde_json::from_slice::<IgnoredAny>(&body).is_ok() && std::str::from_utf8(&body).is_ok();
+        let refused_as_such = matches!(
+            read(Endpoint::ChatCompletions, &body),
+            Err(AskError::Empty | AskError::InvalidUtf8 { .. } | AskError::TooDeep { .. })
+                | Err(AskError::Malformed { .. })
+        );
+        let lone_surrogate = body.windows(4).any(|window| window == b"\\ud8");
+        prop_assert!(valid != refused_as_such || lone_surrogate, "{}", String::from_utf8_lossy(&body));
+    }
+
+    #[test]
+    fn rewriting_changes_what_it_should_and_nothing_else(
+        before in prop::collection::vec(("[a-l]{1,3}", any::<Option<String>>()), 0..4),
+        after in prop::collection::vec(("[o-z]{1,3}", any::<Option<i64>>()), 0..4),
+        old: String,
+        new: String,
+        options in prop::sample::select(vec![json!(null), json!({}), json!({"include_usage": false}), json!({"y": [1]}), json!({"include_usage": true, "z": null}), json!("absent")]),
+        pretty: bool,
+    ) {
+        let mut members = serde_json::Map::new();
+        members.extend(before.into_iter().map(|(name, value)| (name, json!(value))));
+        members.insert("model".into(), json!(old));
+        members.insert("stream".into(), json!(true));
+        if options != "absent" {
+            members.insert("stream_options".into(), options);
+        }
+        members.extend(after.into_iter().map(|(name, value)| (name, json!(value))));
+        let mut expected = Value::Object(members);
+        let body = if pretty { serde_json::to_string_pretty(&expected) } else { serde_json::to_string(&expected) }.unwrap();
+        let ask = read(Endpoint::ChatCompletions, body.as_bytes()).unwrap();
+        let rewritten = ask.rewrite(body.as_bytes(), Some(&new), true);
+        let bytes = rewritten.clone().unwrap_or(body.clone().into_bytes());
+        expected["model"] = json!(new);
+        if expected["stream_options"].is_null() {
+            expected["stream_options"] = json!({});
+        }
+        expected["stream_options"]["include_usage"] = json!(true);
+        prop_assert_eq!(serde_json::from_slice::<Value>(&bytes).unwrap(), expected);
+        // Asking again finds nothing left to do, and undoing the model restores the original but for the options.
+        let again = read(Endpoint::ChatCompletions, &bytes).unwrap();
+        prop_assert!(again.usage_asked);
+        prop_assert_eq!(again.rewrite(&bytes, Some(&new), true), None);
+        let only_model = ask.rewrite(body.as_bytes(), Some(&new), false).unwrap_or(body.clone().into_bytes());
+        let tail = &body.as_bytes()[ask.model_span.end..];
+        prop_assert!(only_model.starts_with(&body.as_bytes()[..ask.model_span.start]));
+        prop_assert!(only_model.ends_with(tail));
+    }
+}

@@ -1,0 +1,93 @@
+//! How many tokens a request's input will be, from the size of its text.
+
+use super::Member;
+use crate::{
+    estimate,
+    json::{TextLength, strict::Listener},
+};
+
+/// Tokens that a provider adds around each message for its role and its end.
+const PER_MESSAGE: u64 = 3;
+
+/// Tokens of an image, document or recording inside the body. What it really is depends on its pixels, pages or
+/// seconds, which are not looked at; a large image is 765 (OpenAI) to 1,600 (Anthropic) tokens.
+const PER_MEDIUM: u64 = 1_000;
+
+/// A string shorter than this is text, whatever it looks like.
+const SHORTEST_MEDIUM: usize = 512;
+
+/// What has been weighed so far.
+#[derive(Debug, Default)]
+pub(super) struct Weight {
+    text_bytes: u64,
+    messages: u64,
+    media: u64,
+    numbers: u64,
+}
+
+impl Weight {
+    pub(super) fn tokens(&self) -> u64 {
+        estimate::tokens_from_text_bytes(self.text_bytes)
+            .saturating_add(self.messages.saturating_mul(PER_MESSAGE))
+            .saturating_add(self.media.saturating_mul(PER_MEDIUM))
+            .saturating_add(self.numbers)
+    }
+
+    /// Adds what is heard of the value of a member.
+    pub(super) fn listen(&mut self, member: Member) -> Scale<'_> {
+        Scale {
+            weight: self,
+            names: member == Member::Schema,
+            numbers: member == Member::Tokens,
+        }
+    }
+}
+
+/// Weighs one member's value.
+pub(super) struct Scale<'a> {
+    weight: &'a mut Weight,
+    names: bool,
+    numbers: bool,
+}
+
+impl Listener for Scale<'_> {
+    fn string(&mut self, inside: &[u8]) {
+        if inside.len() >= SHORTEST_MEDIUM && is_medium(inside) {
+            self.weight.media += 1;
+        } else {
+            self.weight.text_bytes += TextLength::default().of(inside);
+        }
+    }
+
+    fn name(&mut self, inside: &[u8]) {
+        if self.names {
+            self.weight.text_bytes += inside.len() as u64;
+        }
+    }
+
+    fn number(&mut self) {
+        if self.numbers {
+            self.weight.numbers += 1;
+        }
+    }
+
+    fn opened(&mut self, depth: usize) {
+        // The elements of an array of messages stand at depth 1.
+        if depth == 1 && !self.names {
+            self.weight.messages += 1;
+        }
+    }
+}
+
+/// Whether a long string is a file in base64, alone or in a `data:` URL, rather than text.
+fn is_medium(inside: &[u8]) -> bool {
+    const LOOK: usize = 256;
+    let inside = match inside.strip_prefix(b"data:") {
+        Some(rest) => rest.split(|&byte| byte == b',').nth(1).unwrap_or_default(),
+        None => inside,
+    };
+    let beginning = inside.get(..LOOK).unwrap_or(inside);
+    beginning
+        .iter()
+        .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-' | b'_' | b'=' | b'\\'))
+}

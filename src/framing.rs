@@ -1,0 +1,3 @@
+//! How events are packed into bytes.
+
+pub mod sse;
