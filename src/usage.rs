@@ -40,6 +40,20 @@ impl Usage {
         self.output.saturating_add(self.reasoning).saturating_add(self.output_audio)
     }
 
+    /// The sum, class by class.
+    pub fn plus(&self, other: &Self) -> Self {
+        Self {
+            input: self.input.saturating_add(other.input),
+            cached_input: self.cached_input.saturating_add(other.cached_input),
+            cache_write_5m: self.cache_write_5m.saturating_add(other.cache_write_5m),
+            cache_write_1h: self.cache_write_1h.saturating_add(other.cache_write_1h),
+            input_audio: self.input_audio.saturating_add(other.input_audio),
+            output: self.output.saturating_add(other.output),
+            reasoning: self.reasoning.saturating_add(other.reasoning),
+            output_audio: self.output_audio.saturating_add(other.output_audio),
+        }
+    }
+
     /// Whether nothing was counted.
     pub fn is_zero(&self) -> bool {
         *self == Self::default()

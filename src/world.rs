@@ -227,3 +227,6 @@ macro_rules! index {
 }
 
 index!(ProviderId ModelId TeamId KeyId);
+
+#[cfg(all(test, not(target_arch = "wasm32")))]
+mod tests;

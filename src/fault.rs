@@ -1,0 +1,317 @@
+//! What went wrong, whose fault it is, and how it is told.
+//!
+//! In: a [`Fault`], named where it was found. Out: the status, the body in the client's own dialect and the label under
+//! which it is counted. This is the only place where a status is decided. It does not know how an answer is sent.
+//!
+//! A message names what the client itself sent (its model, its method) and the way out; never another key, a provider,
+//! a credential or anything of the request's content.
+
+use crate::ask::AskError;
+use crate::dialect::Dialect;
+use serde_json::json;
+
+/// A reason not to serve a request, or not to pass on what came back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// No virtual key came with the request.
+    KeyMissing,
+    /// The virtual key is not in the document.
+    KeyUnknown,
+    /// The virtual key is switched off.
+    KeyDisabled,
+    /// The virtual key's time is over.
+    KeyExpired,
+    /// The model is not configured (or not for this kind of request).
+    ModelUnknown {
+        /// The name the client asked for.
+        model: String,
+    },
+    /// The key may not use the model.
+    ModelForbidden {
+        /// The name the client asked for.
+        model: String,
+    },
+    /// The key is limited to certain models, and the request names none.
+    ModelUnnamed,
+    /// Nothing is served at this path.
+    PathUnknown,
+    /// The endpoint takes another method.
+    MethodWrong {
+        /// The method that would do.
+        allowed: &'static str,
+    },
+    /// The body is larger than the gateway takes.
+    BodyTooLarge {
+        /// The limit, in bytes.
+        limit: usize,
+    },
+    /// The body cannot be read as what the endpoint takes.
+    BodyInvalid(AskError),
+    /// The body is not JSON by its own declaration.
+    ContentTypeWrong,
+    /// The body is compressed.
+    ContentEncoded,
+    /// A WebSocket (or another upgrade) was asked for.
+    Upgrade,
+    /// No provider is configured for such a request.
+    ProviderNone,
+    /// No provider could be reached, or each broke off before answering.
+    ProviderUnreachable,
+    /// The provider did not answer in time.
+    ProviderSilent,
+    /// The provider refused the gateway's own credential.
+    ProviderCredential,
+    /// The gateway itself could not go on: a host call failed, or its configuration is missing.
+    Internal,
+}
+
+/// A complete answer, ready to send.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// HTTP status.
+    pub status: u16,
+    /// Headers besides `content-length`.
+    pub headers: Vec<(&'static str, String)>,
+    /// The body, JSON.
+    pub body: Vec<u8>,
+}
+
+struct Telling {
+    status: u16,
+    /// OpenAI's `error.type`.
+    openai: &'static str,
+    /// OpenAI's `error.code`.
+    code: Option<&'static str>,
+    /// OpenAI's `error.param`.
+    param: Option<&'static str>,
+    message: String,
+}
+
+impl Fault {
+    /// The label value under which this is counted (`outcome` of `tollgate_requests_total`).
+    pub fn outcome(&self) -> &'static str {
+        match self {
+            Self::KeyMissing => "refused_key_missing",
+            Self::KeyUnknown => "refused_key_unknown",
+            Self::KeyDisabled => "refused_key_disabled",
+            Self::KeyExpired => "refused_key_expired",
+            Self::ModelUnknown { .. } => "refused_model_unknown",
+            Self::ModelForbidden { .. } | Self::ModelUnnamed => "refused_model_forbidden",
+            Self::PathUnknown => "refused_path",
+            Self::MethodWrong { .. } => "refused_method",
+            Self::BodyTooLarge { .. } => "refused_body_too_large",
+            Self::BodyInvalid(_) | Self::ContentTypeWrong | Self::ContentEncoded => "refused_body_invalid",
+            Self::Upgrade => "refused_upgrade",
+            Self::ProviderNone => "refused_no_provider",
+            Self::ProviderUnreachable => "provider_unreachable",
+            Self::ProviderSilent => "provider_timeout",
+            Self::ProviderCredential => "provider_credential",
+            Self::Internal => "internal_error",
+        }
+    }
+
+    /// The HTTP status.
+    pub fn status(&self) -> u16 {
+        self.telling().status
+    }
+
+    /// The whole answer in the client's dialect: the shape and the status from which its official SDKs raise the
+    /// matching exception class, with the request's id where each SDK looks for it.
+    pub fn answer(&self, dialect: Dialect, request_id: &str) -> Answer {
+        let mut headers = vec![("content-type", "application/json".to_owned())];
+        if !request_id.is_empty() {
+            headers.push(("x-request-id", request_id.to_owned()));
+            headers.push(("request-id", request_id.to_owned()));
+        }
+        match self {
+            Self::MethodWrong { allowed } => headers.push(("allow", (*allowed).to_owned())),
+            Self::KeyMissing | Self::KeyUnknown | Self::KeyDisabled | Self::KeyExpired => {
+                headers.push(("www-authenticate", "Bearer".to_owned()));
+            }
+            _ => {}
+        }
+        // The official SDKs repeat a request by themselves at 408, 409, 429 and 5xx; for these it would be in vain.
+        if matches!(self, Self::Upgrade | Self::ProviderNone | Self::Internal) {
+            headers.push(("x-should-retry", "false".to_owned()));
+        }
+        Answer { status: self.status(), headers, body: self.body(dialect, request_id) }
+    }
+
+    /// The body alone, in the client's dialect.
+    ///
+    /// Sources: OpenAI API reference, "Error codes"; Anthropic API reference, "Errors".
+    pub fn body(&self, dialect: Dialect, request_id: &str) -> Vec<u8> {
+        let telling = self.telling();
+        let value = match dialect {
+            Dialect::OpenAi => json!({"error": {
+                "message": telling.message,
+                "type": telling.openai,
+                "param": telling.param,
+                "code": telling.code,
+            }}),
+            Dialect::Anthropic => json!({
+                "type": "error",
+                "error": {"type": anthropic_type(telling.status), "message": telling.message},
+                "request_id": request_id,
+            }),
+        };
+        value.to_string().into_bytes()
+    }
+
+    fn telling(&self) -> Telling {
+        let invalid = |status, code, param, message: String| Telling {
+            status,
+            openai: "invalid_request_error",
+            code,
+            param,
+            message,
+        };
+        let key = |code, message: &str| invalid(401, Some(code), None, message.to_owned());
+        let ours = |status, code, message: &str| Telling {
+            status,
+            openai: "server_error",
+            code: Some(code),
+            param: None,
+            message: message.to_owned(),
+        };
+        match self {
+            Self::KeyMissing => key(
+                "invalid_api_key",
+                "No API key was sent. Send your virtual key as 'Authorization: Bearer <key>', 'x-api-key' or 'api-key'.",
+            ),
+            Self::KeyUnknown => key("invalid_api_key", "This API key is not known here. Check that the key is complete."),
+            Self::KeyDisabled => key("key_disabled", "This API key is disabled. Ask whoever issued it."),
+            Self::KeyExpired => key("key_expired", "This API key has expired. Ask whoever issued it for a new one."),
+            Self::ModelUnknown { model } => invalid(
+                404,
+                Some("model_not_found"),
+                Some("model"),
+                format!("The model '{}' is not available here. GET /v1/models lists what your key may use.", shown(model)),
+            ),
+            Self::ModelForbidden { model } => invalid(
+                403,
+                Some("model_not_allowed"),
+                Some("model"),
+                format!("Your key may not use the model '{}'. GET /v1/models lists what it may use.", shown(model)),
+            ),
+            Self::ModelUnnamed => invalid(
+                403,
+                Some("model_not_allowed"),
+                Some("model"),
+                "Your key is limited to certain models, and this request names none.".to_owned(),
+            ),
+            Self::PathUnknown => invalid(404, Some("unknown_url"), None, "Nothing is served at this path.".to_owned()),
+            Self::MethodWrong { allowed } => {
+                invalid(405, Some("method_not_allowed"), None, format!("This endpoint takes {allowed} requests only."))
+            }
+            Self::BodyTooLarge { limit } => invalid(
+                413,
+                Some("request_too_large"),
+                None,
+                format!("The request body is larger than {limit} bytes, the most this gateway takes."),
+            ),
+            Self::BodyInvalid(error) => invalid(400, None, body_param(error), error.to_string()),
+            Self::ContentTypeWrong => invalid(
+                415,
+                Some("unsupported_media_type"),
+                None,
+                "This endpoint takes a JSON body: send 'Content-Type: application/json'.".to_owned(),
+            ),
+            Self::ContentEncoded => invalid(
+                415,
+                Some("unsupported_content_encoding"),
+                None,
+                "Compressed request bodies are not taken: send the body without Content-Encoding.".to_owned(),
+            ),
+            Self::Upgrade => invalid(
+                501,
+                Some("upgrade_not_supported"),
+                None,
+                "WebSocket connections are not served here, because their use cannot be metered. Use the HTTP API."
+                    .to_owned(),
+            ),
+            Self::ProviderNone => {
+                invalid(404, Some("not_configured"), None, "This gateway is not configured for such requests.".to_owned())
+            }
+            Self::ProviderUnreachable => {
+                ours(502, "upstream_unreachable", "The model's provider could not be reached. Try again.")
+            }
+            Self::ProviderSilent => ours(504, "upstream_timeout", "The model's provider did not answer in time."),
+            Self::ProviderCredential => ours(
+                502,
+                "upstream_credential",
+                "The model's provider did not accept the gateway's own credential. Tell the gateway's operator.",
+            ),
+            Self::Internal => ours(500, "internal_error", "The gateway could not handle this request."),
+        }
+    }
+}
+
+/// Anthropic's `error.type` for a status.
+fn anthropic_type(status: u16) -> &'static str {
+    match status {
+        401 => "authentication_error",
+        403 => "permission_error",
+        404 => "not_found_error",
+        413 => "request_too_large",
+        429 => "rate_limit_error",
+        400..=499 => "invalid_request_error",
+        504 => "timeout_error",
+        _ => "api_error",
+    }
+}
+
+fn body_param(error: &AskError) -> Option<&'static str> {
+    match error {
+        AskError::ModelMissing | AskError::ModelNotString => Some("model"),
+        AskError::DuplicateMember { name, .. } => Some(name),
+        AskError::WrongType { member } => Some(member),
+        _ => None,
+    }
+}
+
+/// A client's own word, cut to a length that is no nuisance in an error.
+fn shown(word: &str) -> String {
+    const MOST: usize = 100;
+    let mut short: String = word.chars().filter(|c| !c.is_control()).take(MOST).collect();
+    if word.chars().count() > MOST {
+        short.push('…');
+    }
+    short
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn body(fault: &Fault, dialect: Dialect) -> serde_json::Value {
+        serde_json::from_slice(&fault.body(dialect, "req-1")).unwrap()
+    }
+
+    #[test]
+    fn each_dialect_gets_its_own_shape() {
+        let fault = Fault::ModelUnknown { model: "gpt-9".into() };
+        let openai = body(&fault, Dialect::OpenAi);
+        assert_eq!(openai["error"]["code"], "model_not_found");
+        assert_eq!(openai["error"]["param"], "model");
+        let anthropic = body(&fault, Dialect::Anthropic);
+        assert_eq!(anthropic["type"], "error");
+        assert_eq!(anthropic["error"]["type"], "not_found_error");
+        assert_eq!(anthropic["request_id"], "req-1");
+    }
+
+    #[test]
+    fn a_long_model_name_is_not_echoed_whole() {
+        let fault = Fault::ModelUnknown { model: "x".repeat(10_000) };
+        assert!(fault.body(Dialect::OpenAi, "").len() < 400);
+    }
+
+    #[test]
+    fn a_key_problem_is_401_and_names_no_key() {
+        for fault in [Fault::KeyMissing, Fault::KeyUnknown, Fault::KeyDisabled, Fault::KeyExpired] {
+            let answer = fault.answer(Dialect::OpenAi, "id");
+            assert_eq!(answer.status, 401);
+            assert!(answer.headers.iter().any(|(name, value)| *name == "x-request-id" && value == "id"));
+        }
+    }
+}

@@ -1,0 +1,227 @@
+//! The catalogue: every metric Tollgate exports, in one table, and how one [`Record`](crate::record::Record) becomes
+//! observations.
+//!
+//! In: records. Out: `(metric, label values, number)` triples for a [`Sink`]. Rules, alerts, dashboards,
+//! `docs/metrics.md` and the rendered Envoy configuration are checked against this table. It does not know how a host
+//! stores a metric, and no label value in it is ever chosen by a client.
+//!
+//! Envoy has no labels for a module's metrics: they travel in the name, as `name.label=.=value;.;`, and tag rules of
+//! the bootstrap take them out again (Istio's `extraStatTags` does so as it is). Such rules are not anchored there, so
+//! no label's name may end in another's.
+
+/// What a metric does over time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Only grows.
+    Counter,
+    /// Goes up and down.
+    Gauge,
+    /// A distribution of whole numbers, in the unit its name ends in.
+    Histogram,
+}
+
+/// One row of the catalogue.
+#[derive(Debug, PartialEq)]
+pub struct Metric {
+    /// The name in Prometheus.
+    pub name: &'static str,
+    /// What it does over time.
+    pub kind: Kind,
+    /// Label names, in the order in which values are given.
+    pub labels: &'static [&'static str],
+    /// What one unit of its value is.
+    pub unit: &'static str,
+    /// One sentence for whoever reads a dashboard.
+    pub help: &'static str,
+    /// Upper bounds of a histogram's buckets, in its unit; empty for the others.
+    pub buckets: &'static [f64],
+}
+
+/// Where observations go.
+pub trait Sink {
+    /// Adds to a counter (`value` may be 0, which does nothing), records in a histogram, or sets a gauge. There are as
+    /// many label values as the metric has labels.
+    fn observe(&mut self, metric: &'static Metric, labels: &[&str], value: u64);
+}
+
+/// The value of `key` where nobody was recognised.
+pub const UNKNOWN: &str = "unknown";
+/// The value of a label that does not apply: a key without a team, a request that reached no provider.
+pub const NONE: &str = "none";
+/// The value that labels take once there are as many series as allowed.
+pub const OTHER: &str = "other";
+
+const DURATION_MS: &[f64] = &[
+    5.0, 10.0, 25.0, 50.0, 100.0, 250.0, 500.0, 1_000.0, 2_500.0, 5_000.0, 10_000.0, 20_000.0, 30_000.0, 60_000.0,
+    120_000.0, 300_000.0, 600_000.0,
+];
+const FIRST_TOKEN_MS: &[f64] = &[
+    5.0, 10.0, 25.0, 50.0, 75.0, 100.0, 150.0, 200.0, 300.0, 400.0, 500.0, 650.0, 800.0, 1_000.0, 1_250.0, 1_500.0,
+    2_000.0, 3_000.0, 5_000.0, 10_000.0, 30_000.0, 60_000.0,
+];
+const PER_TOKEN_US: &[f64] = &[
+    100.0, 500.0, 1_000.0, 2_500.0, 5_000.0, 7_500.0, 10_000.0, 15_000.0, 20_000.0, 30_000.0, 40_000.0, 50_000.0,
+    75_000.0, 100_000.0, 200_000.0, 500_000.0, 1_000_000.0, 2_500_000.0,
+];
+const ADDED_US: &[f64] = &[
+    5.0, 10.0, 15.0, 20.0, 30.0, 40.0, 50.0, 75.0, 100.0, 150.0, 250.0, 500.0, 1_000.0, 2_500.0, 5_000.0, 10_000.0,
+    50_000.0,
+];
+
+macro_rules! catalogue {
+    ($( $(#[$doc:meta])* $id:ident = $kind:ident $name:literal $labels:tt $unit:literal, $help:literal $(, $buckets:ident)? ; )*) => {
+        $( $(#[$doc])* #[doc = $help] pub static $id: Metric = Metric {
+            name: $name, kind: Kind::$kind, labels: &$labels, unit: $unit, help: $help,
+            buckets: catalogue!(@buckets $($buckets)?),
+        }; )*
+        /// Every metric, in the order of the documentation.
+        pub static CATALOGUE: &[&Metric] = &[$(&$id),*];
+    };
+    (@buckets) => { &[] };
+    (@buckets $buckets:ident) => { $buckets };
+}
+
+catalogue! {
+    REQUESTS = Counter "tollgate_requests_total" ["key", "team", "model", "provider", "endpoint", "outcome"]
+        "requests", "Requests that ended, by how they ended; refused ones too.";
+    TOKENS = Counter "tollgate_tokens_total" ["key", "team", "model", "provider", "type", "source"]
+        "tokens", "Tokens in classes that never overlap, as the provider reported them or, where it did not, as estimated.";
+    COST = Counter "tollgate_cost_nanodollars_total" ["key", "team", "model", "provider", "source"]
+        "nanodollars", "What the tokens cost at the configured prices; 1e9 are one US dollar.";
+    UNPRICED = Counter "tollgate_unpriced_requests_total" ["key", "team", "model", "provider"]
+        "requests", "Requests whose tokens were counted but not priced, because the model has no price.";
+    UNMETERED = Counter "tollgate_unmetered_requests_total" ["key", "team", "model", "provider"]
+        "requests", "Answers that reported no usage and left nothing to estimate it from.";
+    IN_FLIGHT = Gauge "tollgate_requests_in_flight" ["key", "team"]
+        "requests", "Authenticated requests that have not ended.";
+    ATTEMPTS = Counter "tollgate_attempts_total" ["model", "provider", "outcome"]
+        "attempts", "Attempts at providers, by how each ended; a request has one or, with failover, more.";
+    DURATION = Histogram "tollgate_request_duration_milliseconds" ["key", "team", "model", "provider"]
+        "milliseconds", "From the request's first header to the end of its answer, failed requests included.", DURATION_MS;
+    FIRST_TOKEN = Histogram "tollgate_time_to_first_token_milliseconds" ["key", "team", "model", "provider"]
+        "milliseconds", "From the request's first header to the first generated token of a stream.", FIRST_TOKEN_MS;
+    PER_TOKEN = Histogram "tollgate_time_per_output_token_microseconds" ["model", "provider"]
+        "microseconds", "Time between output tokens of a stream, after the first.", PER_TOKEN_US;
+    ADDED = Histogram "tollgate_added_microseconds" []
+        "microseconds", "Time a request spent inside Tollgate until it was on its way to the provider.", ADDED_US;
+    BUILD = Gauge "tollgate_build_info" ["version"]
+        "1", "Always 1; the label tells the module's version.";
+    CONFIG = Gauge "tollgate_config_info" ["hash"]
+        "1", "1 for the configuration in force, 0 for earlier ones.";
+    CONFIG_LOADS = Counter "tollgate_config_loads_total" ["result"]
+        "loads", "Configurations applied or rejected.";
+    SERIES = Gauge "tollgate_series" []
+        "series", "Series in use, of at most max_series.";
+    SERIES_OVERFLOW = Counter "tollgate_series_overflow_total" []
+        "observations", "Observations recorded under 'other' labels, because there were as many series as allowed.";
+    INTERNAL_ERRORS = Counter "tollgate_internal_errors_total" ["kind"]
+        "errors", "Things that should not happen: refused host calls, answers that could not be decoded.";
+}
+
+/// Every label name of the catalogue, once.
+pub fn labels() -> Vec<&'static str> {
+    let mut all: Vec<_> = CATALOGUE.iter().flat_map(|metric| metric.labels).copied().collect();
+    all.sort_unstable();
+    all.dedup();
+    all
+}
+
+/// The name under which the host keeps a series: the metric's, with its labels as `.label=.=value;.;`.
+pub fn series_name(metric: &Metric, values: &[&str]) -> String {
+    let mut name = String::with_capacity(metric.name.len() + 32 * values.len());
+    name.push_str(metric.name);
+    for (label, value) in metric.labels.iter().zip(values) {
+        if name.len() == metric.name.len() {
+            name.push('.');
+        }
+        name.push_str(label);
+        name.push_str("=.=");
+        name.push_str(value);
+        name.push_str(";.;");
+    }
+    name
+}
+
+/// The catalogue as `docs/metrics.md` has it.
+#[cfg(not(target_arch = "wasm32"))]
+pub fn markdown() -> String {
+    let mut page = String::from(
+        "# Metrics\n\nGenerated from the catalogue in `src/metrics.rs`; a test compares. All are served by Envoy at \
+         `/stats/prometheus`.\n\n| metric | kind | labels | unit | meaning |\n|---|---|---|---|---|\n",
+    );
+    for metric in CATALOGUE {
+        let labels: Vec<_> = metric.labels.iter().map(|label| format!("`{label}`")).collect();
+        page.push_str(&format!(
+            "| `{}` | {} | {} | {} | {} |\n",
+            metric.name,
+            format!("{:?}", metric.kind).to_lowercase(),
+            labels.join(", "),
+            metric.unit,
+            metric.help
+        ));
+    }
+    page.push_str(LABEL_NOTES);
+    page
+}
+
+#[cfg(not(target_arch = "wasm32"))]
+const LABEL_NOTES: &str = "
+## Labels
+
+No label value is ever chosen by a client.
+
+- `key`, `team`: names from the document; `unknown` where no key was recognised, `none` for a key without a team.
+- `model`: the configured model's name, whatever alias was asked for; `none` where the request named no configured model.
+- `provider`: the provider that served the request, or was tried last; `none` where none was.
+- `endpoint`: `chat_completions`, `completions`, `embeddings`, `responses`, `messages`, `count_tokens`, `models`, `other`.
+- `type`: `input`, `cached_input`, `cache_write_5m`, `cache_write_1h`, `input_audio`, `output`, `reasoning`,
+  `output_audio`. They never overlap: their sum is the total.
+- `source`: `reported` by the provider, or `estimated` by Tollgate because an answer was cut short or reported nothing.
+- Once there are `max_series` series, further ones are recorded with every label `other`, so that sums stay true;
+  `tollgate_series_overflow_total` counts those observations.
+
+Dollars are `tollgate_cost_nanodollars_total / 1e9`.
+";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_label_ends_in_another() {
+        let labels = labels();
+        for a in &labels {
+            for b in &labels {
+                assert!(a == b || !a.ends_with(b), "{a} ends in {b}");
+            }
+        }
+    }
+
+    #[test]
+    fn histograms_alone_have_buckets_and_they_rise() {
+        for metric in CATALOGUE {
+            assert_eq!(metric.kind == Kind::Histogram, !metric.buckets.is_empty(), "{}", metric.name);
+            assert!(metric.buckets.windows(2).all(|pair| pair[0] < pair[1]), "{}", metric.name);
+            assert_eq!(metric.kind == Kind::Counter, metric.name.ends_with("_total"), "{}", metric.name);
+        }
+    }
+
+    #[test]
+    fn labels_travel_in_the_name() {
+        assert_eq!(
+            series_name(&IN_FLIGHT, &["a.b", "none"]),
+            "tollgate_requests_in_flight.key=.=a.b;.;team=.=none;.;"
+        );
+        assert_eq!(series_name(&SERIES, &[]), "tollgate_series");
+    }
+
+    #[test]
+    fn the_documentation_is_this_table() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/metrics.md");
+        if std::env::var_os("UPDATE_GOLDEN").is_some() {
+            std::fs::write(path, markdown()).unwrap();
+        }
+        let page = std::fs::read_to_string(path).unwrap();
+        assert!(page == markdown(), "docs/metrics.md differs; UPDATE_GOLDEN=1 cargo test rewrites it");
+    }
+}

@@ -1,0 +1,157 @@
+//! One attempt at a provider: what is sent, what comes back, and what that costs.
+
+use super::Now;
+use super::departure::Departure;
+use crate::endpoint::Endpoint;
+use crate::estimate;
+use crate::fault::Fault;
+use crate::meter::{Meter, Passed, Reading};
+use crate::price::Price;
+use crate::record::{Bill, Cost};
+use crate::route::Leg;
+use crate::usage::Usage;
+
+/// Why a stream is over although nothing said its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// The client went away.
+    ByClient,
+    /// The provider, or the way to it, broke off.
+    ByProvider,
+}
+
+/// How a request goes out to a provider.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Begun {
+    /// The headers: path, host and credential of this provider, and nothing of the client's identity.
+    pub departure: Departure,
+    /// Whether the body must be edited: [`super::Sent::translate`].
+    pub translates: bool,
+    /// The cluster of the attempt after this one, should this one fail.
+    pub next_cluster: Option<String>,
+}
+
+/// What to change in the head of a provider's reply.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct ReplyHead {
+    /// Another status.
+    pub status: Option<u16>,
+    /// Headers to drop.
+    pub remove: Vec<&'static str>,
+    /// Headers to set.
+    pub set: Vec<(&'static str, String)>,
+}
+
+/// One attempt, begun.
+#[derive(Debug)]
+pub struct Attempt {
+    pub(super) leg: Leg,
+    pub(super) status: Option<u16>,
+    /// Reads the answer; `None` before its head, and for an answer that cannot be read.
+    pub(super) meter: Option<Meter>,
+    /// Whether the answer's bytes are of no form that is read (compressed against our word).
+    pub(super) unreadable: bool,
+    /// When the answer was complete.
+    pub(super) ended: Option<Now>,
+    /// Instead of the provider's answer, ours.
+    pub(super) fault: Option<Fault>,
+    pub(super) replacement: Option<Vec<u8>>,
+}
+
+/// What an attempt's request was, as far as its bill depends on it.
+pub(super) struct Asked {
+    pub(super) endpoint: Endpoint,
+    /// Estimated input tokens; `None` where the body was not read.
+    pub(super) input_estimate: Option<u64>,
+    /// Whether the method can cost anything at all.
+    pub(super) posts: bool,
+}
+
+impl Attempt {
+    pub(super) fn new(leg: Leg) -> Self {
+        Self {
+            leg,
+            status: None,
+            meter: None,
+            unreadable: false,
+            ended: None,
+            fault: None,
+            replacement: None,
+        }
+    }
+
+    /// Reads a chunk; an answer of ours takes the place of the provider's, whole.
+    pub(super) fn chunk(&mut self, chunk: &[u8], now: Now, end: bool) -> Passed {
+        if end && self.ended.is_none() {
+            self.ended = Some(now);
+        }
+        if self.fault.is_some() {
+            return Passed::Replaced(self.replacement.take().unwrap_or_default());
+        }
+        match &mut self.meter {
+            Some(meter) => meter.feed(chunk, now.0, end),
+            None => Passed::Unchanged,
+        }
+    }
+
+    pub(super) fn reading(&self) -> Reading {
+        self.meter.as_ref().map(Meter::reading).unwrap_or_default()
+    }
+
+    /// How it ended: a label.
+    pub(super) fn outcome(&self, reading: &Reading, ending: Ending) -> &'static str {
+        if let Some(fault) = &self.fault {
+            return fault.outcome();
+        }
+        let over = self.ended.is_some() || reading.complete;
+        match (self.status, ending) {
+            (None, Ending::ByClient) => "interrupted_by_client",
+            (None, Ending::ByProvider) => "provider_unreachable",
+            (Some(429), _) => "provider_rate_limited",
+            (Some(408 | 500..), _) => "provider_error",
+            (Some(400..), _) => "client_error",
+            (Some(_), _) if reading.error_in_stream => "provider_error",
+            (Some(_), _) if over => "ok",
+            (Some(_), Ending::ByClient) => "interrupted_by_client",
+            (Some(_), Ending::ByProvider) => "interrupted_by_provider",
+        }
+    }
+
+    /// What it used and costs: what was reported, and of what was not, an estimate.
+    pub(super) fn bill(&self, asked: &Asked, reading: &Reading, ending: Ending, price: Option<&Price>) -> Bill {
+        let free = matches!(asked.endpoint, Endpoint::CountTokens | Endpoint::Models) || !asked.posts;
+        let failed = match self.status {
+            Some(status) => !(200..300).contains(&status),
+            // Whether a provider that had not answered yet bills what it read is not known; that it may is assumed.
+            None => ending == Ending::ByProvider,
+        };
+        if free || failed || self.fault.is_some() {
+            return Bill::Nothing;
+        }
+        let written = estimate::tokens_from_text_bytes(reading.text_bytes);
+        let over = self.ended.is_some() || reading.complete;
+        let (reported, estimated) = match (reading.reported, asked.input_estimate) {
+            (Some(reported), _) if over => (reported, Usage::default()),
+            (Some(reported), _) => {
+                let unreported = written.saturating_sub(reported.completion());
+                (reported, Usage { output: unreported, ..Usage::default() })
+            }
+            (None, _) if reading.error_in_stream && reading.text_bytes == 0 => return Bill::Nothing,
+            (None, Some(input)) => (Usage::default(), Usage { input, output: written, ..Usage::default() }),
+            (None, None) => (Usage::default(), Usage { output: written, ..Usage::default() }),
+        };
+        if reported.is_zero() && estimated.is_zero() {
+            return Bill::Unmetered;
+        }
+        let tier = reading.service_tier.as_deref();
+        let cost = price.map(|price| {
+            let of_reported = match reported.is_zero() {
+                true => crate::price::Nanodollars::ZERO,
+                false => price.cost(&reported, tier),
+            };
+            let of_all = price.cost(&reported.plus(&estimated), tier);
+            Cost { reported: of_reported, estimated: crate::price::Nanodollars(of_all.0.saturating_sub(of_reported.0)) }
+        });
+        Bill::Metered { reported, estimated, cost }
+    }
+}

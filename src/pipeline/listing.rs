@@ -1,0 +1,64 @@
+//! `GET /v1/models` and `/v1/models/{id}`: what the key may use, told by Tollgate itself.
+//!
+//! In: the caller and the path. Out: the answer in the client's dialect. Nothing of it comes from a provider, and no
+//! provider is named.
+
+use serde_json::{Value, json};
+
+use super::Origin;
+use crate::dialect::Dialect;
+use crate::endpoint;
+use crate::fault::{Answer, Fault};
+use crate::route;
+
+/// The list, or the one model that the path names.
+pub(super) fn answer(origin: &Origin, path: &str) -> Result<Answer, Fault> {
+    let body = match endpoint::model_id(path) {
+        None => list(origin),
+        Some(id) => {
+            let unknown = || Fault::ModelUnknown { model: id.clone() };
+            let model = origin.world.model_by_name(&id).ok_or_else(unknown)?;
+            let usable = usable(origin).any(|(other, _)| other == model);
+            usable.then(|| entry(origin.dialect, &id)).ok_or_else(unknown)?
+        }
+    };
+    let headers = vec![
+        ("content-type", "application/json".to_owned()),
+        ("x-request-id", origin.request_id.clone()),
+        ("request-id", origin.request_id.clone()),
+    ];
+    Ok(Answer { status: 200, headers, body: body.to_string().into_bytes() })
+}
+
+/// Sources: OpenAI API reference, "List models"; Anthropic API reference, "List Models".
+fn list(origin: &Origin) -> Value {
+    let names: Vec<&str> = usable(origin).map(|(_, name)| name).collect();
+    let data: Vec<Value> = names.iter().map(|name| entry(origin.dialect, name)).collect();
+    match origin.dialect {
+        Dialect::OpenAi => json!({"object": "list", "data": data}),
+        Dialect::Anthropic => {
+            json!({"data": data, "has_more": false, "first_id": names.first(), "last_id": names.last()})
+        }
+    }
+}
+
+/// The times are those of an unknown release: Tollgate knows no model's.
+fn entry(dialect: Dialect, name: &str) -> Value {
+    match dialect {
+        Dialect::OpenAi => json!({"id": name, "object": "model", "created": 0, "owned_by": "tollgate"}),
+        Dialect::Anthropic => {
+            json!({"type": "model", "id": name, "display_name": name, "created_at": "1970-01-01T00:00:00Z"})
+        }
+    }
+}
+
+/// The models that the key may use and that can be reached in its dialect, by the names in the document.
+fn usable(origin: &Origin) -> impl Iterator<Item = (crate::world::ModelId, &str)> {
+    let world = &origin.world;
+    let key = origin.key.and_then(|key| world.key(key));
+    world
+        .model_ids()
+        .filter(move |id| key.is_some_and(|key| key.models.contains(*id)))
+        .filter(|id| !route::for_model(world, *id, origin.dialect).is_empty())
+        .filter_map(|id| world.model(id).map(|model| (id, &*model.name)))
+}

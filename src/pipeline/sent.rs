@@ -1,0 +1,323 @@
+//! A request on its way: an order of providers, and the attempts at them so far.
+
+use std::ops::Range;
+
+use super::attempt::{Asked, Attempt, Begun, Ending, ReplyHead};
+use super::departure::{self, Departure};
+use super::{Now, Origin};
+use crate::ask::Ask;
+use crate::endpoint::Endpoint;
+use crate::fault::{Answer, Fault};
+use crate::handoff::{Handoff, Place};
+use crate::headers::Headers;
+use crate::meter::{Meter, Passed};
+use crate::metrics;
+use crate::price::Price;
+use crate::provider::Provider;
+use crate::record::{Attempted, Bill, Record};
+use crate::route::Leg;
+use crate::world::{ModelId, Target};
+
+/// Headers of a reply that concern the provider and its customer (the gateway's operator) alone.
+const PROVIDER_HEADERS: &[&str] = &[
+    "set-cookie",
+    "openai-organization",
+    "openai-project",
+    "anthropic-organization-id",
+    // Promises about another host.
+    "alt-svc",
+    "strict-transport-security",
+    "nel",
+    "report-to",
+];
+
+/// A request that has somewhere to go.
+#[derive(Debug)]
+#[must_use = "what was sent is recorded"]
+pub struct Sent {
+    origin: Origin,
+    path: String,
+    posts: bool,
+    model: Option<ModelId>,
+    body: Body,
+    legs: Vec<Leg>,
+    attempts: Vec<Attempt>,
+    /// Answered in the end by us, because no provider did.
+    fault: Option<Fault>,
+    /// Spent inside Tollgate until it left.
+    added_ns: u64,
+}
+
+/// What is known of the request's body.
+#[derive(Debug)]
+pub(super) enum Body {
+    /// JSON that was read.
+    Json(Ask),
+    /// A form, and its model: the name, and where it stands.
+    Form { name: String, span: Range<usize> },
+    /// Not looked into.
+    Opaque,
+}
+
+impl Sent {
+    pub(super) fn new(origin: Origin, path: &str, posts: bool, model: Option<ModelId>, body: Body, legs: Vec<Leg>) -> Self {
+        Self {
+            origin,
+            path: path.to_owned(),
+            posts,
+            model,
+            body,
+            legs,
+            attempts: Vec::new(),
+            fault: None,
+            added_ns: 0,
+        }
+    }
+
+    /// The state that all of a request's life shares.
+    pub fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
+    /// What crosses to the provider role.
+    pub fn handoff(&self, place: Place) -> Handoff {
+        let legs = self.legs.iter().map(|leg| {
+            let provider = self.provider(leg).map_or(metrics::NONE, |provider| &provider.name);
+            (provider.to_owned(), self.target(leg).map(|target| target.model.to_string()).unwrap_or_default())
+        });
+        let path = self.path.clone();
+        Handoff { place, begun: self.attempts.len(), endpoint: self.endpoint(), path, legs: legs.collect() }
+    }
+
+    /// The cluster of the attempt to come.
+    pub fn cluster(&self) -> Option<&str> {
+        self.provider(self.leg_to_come()?).map(|provider| &*provider.name)
+    }
+
+    /// How the request's headers go to Envoy's router. A request with one leg is repeated only where its provider
+    /// cannot have seen it.
+    pub fn routed(&self, headers: &Headers) -> Departure {
+        match self.legs.len() {
+            0 | 1 => departure::to_router(headers, 1, None),
+            several => {
+                departure::to_router(headers, several - 1, Some("5xx,reset,retriable-status-codes,retriable-headers"))
+            }
+        }
+    }
+
+    /// Adds to the time spent on the request's way out.
+    pub fn spent(&mut self, ns: u64) {
+        self.added_ns = self.added_ns.saturating_add(ns);
+    }
+
+    /// An attempt begins, with these headers of the request. `None` where the order names a provider that the
+    /// configuration does not have.
+    pub fn begin(&mut self, headers: &Headers) -> Option<Begun> {
+        let leg = *self.leg_to_come()?;
+        self.attempts.push(Attempt::new(leg));
+        let provider = self.provider(&leg)?;
+        let mut departure = departure::to_provider(provider, headers);
+        departure.set.push((":path", provider.endpoint.path(provider.dialect, &self.path)));
+        departure.set.push((":authority", provider.endpoint.authority()));
+        Some(Begun { departure, translates: self.translates(&leg), next_cluster: self.cluster().map(str::to_owned) })
+    }
+
+    /// An attempt begins whose headers have left already, or whose provider role runs where it cannot be seen: only its
+    /// answer is read.
+    pub fn begin_unseen(&mut self) {
+        if let Some(leg) = self.leg_to_come().copied() {
+            self.attempts.push(Attempt::new(leg));
+        }
+    }
+
+    /// An attempt begins at the provider that the request's own host and path name.
+    pub fn begin_here(&mut self, headers: &Headers) -> Departure {
+        self.begin_unseen();
+        let provider = self.attempts.last().and_then(|attempt| self.provider(&attempt.leg));
+        provider.map(|provider| departure::to_provider(provider, headers)).unwrap_or_default()
+    }
+
+    /// Whether the body of the attempt under way must be edited.
+    fn translates(&self, leg: &Leg) -> bool {
+        let model = self.target(leg).map(|target| &*target.model);
+        match &self.body {
+            Body::Json(ask) => self.adds_usage(ask) || model.is_some_and(|model| model != ask.model),
+            Body::Form { name, .. } => model.is_some_and(|model| model != name),
+            Body::Opaque => false,
+        }
+    }
+
+    /// The body in the words of the attempt's provider; `None` where the client's bytes will do. Depends on the body
+    /// and the leg alone, so every attempt starts from the original.
+    pub fn translate(&self, body: &[u8]) -> Option<Vec<u8>> {
+        let model = self.attempts.last().and_then(|attempt| self.target(&attempt.leg)).map(|target| &*target.model);
+        match &self.body {
+            Body::Json(ask) => {
+                let renamed = model.filter(|model| *model != ask.model);
+                ask.rewrite(body, renamed, self.adds_usage(ask))
+            }
+            Body::Form { name, span } => {
+                let model = model.filter(|model| model != name)?;
+                Some([body.get(..span.start)?, model.as_bytes(), body.get(span.end..)?].concat())
+            }
+            Body::Opaque => None,
+        }
+    }
+
+    /// The head of a reply. `ends` says that no body follows.
+    pub fn reply_head(&mut self, headers: &Headers, ends: bool, now: Now) -> ReplyHead {
+        let status = headers.text(":status").and_then(|status| status.parse().ok()).unwrap_or(0);
+        let endpoint = self.endpoint();
+        let hides = match &self.body {
+            Body::Json(ask) => self.adds_usage(ask),
+            Body::Form { .. } | Body::Opaque => false,
+        };
+        let ours = self.attempts.last().and_then(|attempt| self.provider(&attempt.leg)).is_some_and(|p| p.credential.is_some());
+        let mut head = ReplyHead {
+            remove: PROVIDER_HEADERS.iter().copied().filter(|name| headers.has(name)).collect(),
+            ..ReplyHead::default()
+        };
+        if !self.origin.request_id.is_empty() {
+            head.set.push(("x-tollgate-request-id", self.origin.request_id.clone()));
+        }
+        let refusal = (matches!(status, 401 | 403) && ours).then_some(Fault::ProviderCredential);
+        let refusal_body = refusal.as_ref().map(|fault| fault.body(self.origin.dialect, &self.origin.request_id));
+        let Some(attempt) = self.attempts.last_mut() else {
+            return head;
+        };
+        attempt.status = Some(status);
+        attempt.ended = ends.then_some(now);
+        if let Some(fault) = refusal {
+            head.status = Some(fault.status());
+            head.remove.extend(["content-length", "content-encoding", "www-authenticate"]);
+            head.set.push(("content-type", "application/json".to_owned()));
+            attempt.fault = Some(fault);
+            attempt.replacement = refusal_body;
+            return head;
+        }
+        let encoded = headers.text("content-encoding").is_some_and(|e| !e.trim().eq_ignore_ascii_case("identity"));
+        let media = headers.text("content-type").unwrap_or_default();
+        let streaming = media.trim_start().get(..17).is_some_and(|m| m.eq_ignore_ascii_case("text/event-stream"));
+        attempt.unreadable = encoded;
+        if !encoded {
+            let success = (200..300).contains(&status);
+            attempt.meter = Some(Meter::new(endpoint, streaming, hides && streaming, success));
+        }
+        if hides && streaming {
+            head.remove.push("content-length");
+        }
+        head
+    }
+
+    /// Whether the time of the next chunk matters: until the first token of a stream, and at the end.
+    pub fn wants_time(&self) -> bool {
+        self.attempts
+            .last()
+            .and_then(|attempt| attempt.meter.as_ref())
+            .is_some_and(|meter| meter.first_token_ns().is_none())
+    }
+
+    /// Bytes of a reply. What passes on to the client comes back.
+    pub fn reply_chunk(&mut self, chunk: &[u8], now: Now, end: bool) -> Passed {
+        match self.attempts.last_mut() {
+            Some(attempt) => attempt.chunk(chunk, now, end),
+            None => Passed::Unchanged,
+        }
+    }
+
+    /// Whether any attempt's provider has begun to answer (and is the one answering now).
+    pub fn answered(&self) -> bool {
+        self.attempts.last().is_some_and(|attempt| attempt.status.is_some())
+    }
+
+    /// Whether any attempt has begun.
+    pub fn begun(&self) -> bool {
+        !self.attempts.is_empty()
+    }
+
+    /// Envoy answers by itself with this status, because no provider did; what the client is told instead.
+    pub fn unanswered(&mut self, status: u16) -> Answer {
+        let fault = match status {
+            408 | 504 => Fault::ProviderSilent,
+            413 => Fault::BodyTooLarge { limit: self.origin.world.max_body_bytes },
+            _ => Fault::ProviderUnreachable,
+        };
+        let answer = fault.answer(self.origin.dialect, &self.origin.request_id);
+        self.fault = Some(fault);
+        answer
+    }
+
+    /// Whether the answer is not known to be complete, so that it matters why the stream is over.
+    pub fn open(&self) -> bool {
+        self.fault.is_none() && self.attempts.last().is_none_or(|attempt| attempt.ended.is_none())
+    }
+
+    /// What happened.
+    pub fn record<'w>(&'w self, ending: Ending, now: Now) -> Record<'w> {
+        let mut record = self.origin.record(self.model, "interrupted_by_client", true, now);
+        record.added_us = self.begun().then_some(self.added_ns / 1_000);
+        let asked = Asked {
+            endpoint: self.endpoint(),
+            input_estimate: match &self.body {
+                Body::Json(ask) => Some(ask.input_estimate),
+                Body::Form { .. } | Body::Opaque => None,
+            },
+            posts: self.posts,
+        };
+        let last = self.attempts.len().saturating_sub(1);
+        for (index, attempt) in self.attempts.iter().enumerate() {
+            let ending = if index == last && self.fault.is_none() { ending } else { Ending::ByProvider };
+            let reading = attempt.reading();
+            let provider = self.provider(&attempt.leg).map_or(metrics::NONE, |provider| &provider.name);
+            let outcome = attempt.outcome(&reading, ending);
+            let bill = attempt.bill(&asked, &reading, ending, self.price(&attempt.leg));
+            record.provider = provider;
+            record.outcome = outcome;
+            if let Some(first) = attempt.meter.as_ref().and_then(Meter::first_token_ns) {
+                record.first_token_ms = Some(Now(first).since(self.origin.since) / 1_000_000);
+                let took = attempt.ended.unwrap_or(now).since(Now(first));
+                let after_first = output_tokens(&bill).saturating_sub(1);
+                record.per_token_us = (took / 1_000).checked_div(after_first);
+            }
+            let undecoded = reading.undecoded || attempt.unreadable;
+            record.attempts.push(Attempted { provider, outcome, bill, undecoded });
+        }
+        if let Some(fault) = &self.fault {
+            record.outcome = fault.outcome();
+        }
+        record
+    }
+
+    fn endpoint(&self) -> Endpoint {
+        self.origin.endpoint.unwrap_or(Endpoint::Other)
+    }
+
+    /// Whether Tollgate asks for a stream's usage on its own account, and so hides it again.
+    fn adds_usage(&self, ask: &Ask) -> bool {
+        ask.stream && !ask.usage_asked && self.endpoint().takes_stream_options()
+    }
+
+    /// The last leg is repeated, should Envoy try more often than there are legs.
+    fn leg_to_come(&self) -> Option<&Leg> {
+        self.legs.get(self.attempts.len()).or(self.legs.last())
+    }
+
+    fn provider(&self, leg: &Leg) -> Option<&Provider> {
+        self.origin.world.provider(leg.provider)
+    }
+
+    fn target(&self, leg: &Leg) -> Option<&Target> {
+        self.origin.world.model(self.model?)?.targets.get(leg.target?)
+    }
+
+    fn price(&self, leg: &Leg) -> Option<&Price> {
+        self.target(leg)?.price.as_ref()
+    }
+}
+
+fn output_tokens(bill: &Bill) -> u64 {
+    match bill {
+        Bill::Metered { reported, estimated, .. } => reported.completion().saturating_add(estimated.completion()),
+        Bill::Nothing | Bill::Unmetered => 0,
+    }
+}

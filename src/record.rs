@@ -1,0 +1,149 @@
+//! What happened to one request, once it is over.
+//!
+//! In: the facts the pipeline gathered. Out: observations for the metrics. A request makes exactly one record, however
+//! it ended. It holds names and numbers only: nothing of what was asked or answered.
+
+use crate::metrics::{self, Sink};
+use crate::price::Nanodollars;
+use crate::usage::Usage;
+
+/// One request, over.
+#[derive(Clone, Debug)]
+pub struct Record<'w> {
+    /// The virtual key's name, or `unknown`.
+    pub key: &'w str,
+    /// The key's team, or `none`.
+    pub team: &'w str,
+    /// The configured model's name, or `none`.
+    pub model: &'w str,
+    /// The provider that served it or was tried last, or `none`.
+    pub provider: &'w str,
+    /// The endpoint's label.
+    pub endpoint: &'static str,
+    /// How it ended.
+    pub outcome: &'static str,
+    /// Whether a key was recognised, so that it was counted as in flight.
+    pub in_flight: bool,
+    /// From first header to end, in milliseconds.
+    pub duration_ms: u64,
+    /// From first header to first generated token, in milliseconds; streams only.
+    pub first_token_ms: Option<u64>,
+    /// Between output tokens, in microseconds; streams of at least two tokens only.
+    pub per_token_us: Option<u64>,
+    /// Spent inside Tollgate before the request left, in microseconds; only where it left.
+    pub added_us: Option<u64>,
+    /// Every attempt, in order.
+    pub attempts: Vec<Attempted<'w>>,
+}
+
+/// One attempt at a provider, over.
+#[derive(Clone, Debug)]
+pub struct Attempted<'w> {
+    /// The provider's name.
+    pub provider: &'w str,
+    /// How it ended.
+    pub outcome: &'static str,
+    /// What it used, if it used anything.
+    pub bill: Bill,
+    /// Whether its answer, or its usage in it, could not be understood.
+    pub undecoded: bool,
+}
+
+/// What one attempt used and cost.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Bill {
+    /// Nothing to pay: it failed, or the endpoint is free.
+    #[default]
+    Nothing,
+    /// It answered, but told no usage and left nothing to estimate from.
+    Unmetered,
+    /// It used tokens.
+    Metered {
+        /// As the provider reported.
+        reported: Usage,
+        /// On top of that, as estimated.
+        estimated: Usage,
+        /// The price of both, where the model has a price.
+        cost: Option<Cost>,
+    },
+}
+
+/// The price of an attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cost {
+    /// Of the tokens that the provider reported.
+    pub reported: Nanodollars,
+    /// Of the estimated tokens on top.
+    pub estimated: Nanodollars,
+}
+
+const REPORTED: &str = "reported";
+const ESTIMATED: &str = "estimated";
+
+impl Record<'_> {
+    /// Hands every observation of this record to the sink, except the end of being in flight, which is a step down of
+    /// a gauge and the shell's.
+    pub fn observe(&self, sink: &mut impl Sink) {
+        let served = [self.key, self.team, self.model, self.provider];
+        let [key, team, model, provider] = served;
+        sink.observe(&metrics::REQUESTS, &[key, team, model, provider, self.endpoint, self.outcome], 1);
+        if self.in_flight {
+            sink.observe(&metrics::DURATION, &served, self.duration_ms);
+        }
+        if let Some(ms) = self.first_token_ms {
+            sink.observe(&metrics::FIRST_TOKEN, &served, ms);
+        }
+        if let Some(us) = self.per_token_us {
+            sink.observe(&metrics::PER_TOKEN, &[model, provider], us);
+        }
+        if let Some(us) = self.added_us {
+            sink.observe(&metrics::ADDED, &[], us);
+        }
+        for attempt in &self.attempts {
+            self.observe_attempt(attempt, sink);
+        }
+    }
+
+    fn observe_attempt(&self, attempt: &Attempted<'_>, sink: &mut impl Sink) {
+        let [key, team, model, provider] = [self.key, self.team, self.model, attempt.provider];
+        sink.observe(&metrics::ATTEMPTS, &[model, provider, attempt.outcome], 1);
+        if attempt.undecoded {
+            sink.observe(&metrics::INTERNAL_ERRORS, &["undecoded_answer"], 1);
+        }
+        match attempt.bill {
+            Bill::Nothing => {}
+            Bill::Unmetered => sink.observe(&metrics::UNMETERED, &[key, team, model, provider], 1),
+            Bill::Metered { reported, estimated, cost } => {
+                for (usage, source) in [(reported, REPORTED), (estimated, ESTIMATED)] {
+                    for (class, tokens) in classes(&usage) {
+                        sink.observe(&metrics::TOKENS, &[key, team, model, provider, class, source], tokens);
+                    }
+                }
+                match cost {
+                    None => sink.observe(&metrics::UNPRICED, &[key, team, model, provider], 1),
+                    Some(cost) => {
+                        for (part, source) in [(cost.reported, REPORTED), (cost.estimated, ESTIMATED)] {
+                            sink.observe(&metrics::COST, &[key, team, model, provider, source], part.0);
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The label of each class that has tokens.
+fn classes(usage: &Usage) -> impl Iterator<Item = (&'static str, u64)> {
+    [
+        ("input", usage.input),
+        ("cached_input", usage.cached_input),
+        ("cache_write_5m", usage.cache_write_5m),
+        ("cache_write_1h", usage.cache_write_1h),
+        ("input_audio", usage.input_audio),
+        ("output", usage.output),
+        ("reasoning", usage.reasoning),
+        ("output_audio", usage.output_audio),
+    ]
+    .into_iter()
+    .filter(|(_, tokens)| *tokens > 0)
+}

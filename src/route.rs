@@ -1,0 +1,50 @@
+//! Where a request may go, in which order.
+//!
+//! In: a model (or none) and the client's dialect. Out: the legs, in the order of the attempts. It does not know whether
+//! a leg will answer.
+
+use crate::dialect::Dialect;
+use crate::world::{ModelId, ProviderId, World};
+
+/// One stop of the order: a provider, and which of the model's targets it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Leg {
+    /// Who is asked.
+    pub provider: ProviderId,
+    /// The index among the model's targets; `None` for a request that names no configured model.
+    pub target: Option<usize>,
+}
+
+/// The legs for a model: its targets in the document's order, those alone that speak the client's dialect.
+pub fn for_model(world: &World, model: ModelId, dialect: Dialect) -> Vec<Leg> {
+    let targets = world.model(model).map(|model| model.targets.as_slice()).unwrap_or_default();
+    targets
+        .iter()
+        .enumerate()
+        .filter(|(_, target)| speaks(world, target.provider, dialect))
+        .map(|(index, target)| Leg { provider: target.provider, target: Some(index) })
+        .collect()
+}
+
+/// The leg of a model at one provider, for a gateway whose requests choose their provider by host.
+pub fn for_model_at(world: &World, model: ModelId, provider: ProviderId, dialect: Dialect) -> Vec<Leg> {
+    let mut legs = for_model(world, model, dialect);
+    legs.retain(|leg| leg.provider == provider);
+    legs.truncate(1);
+    legs
+}
+
+/// The leg of a request that names no model: the default provider if it speaks the dialect, else the only provider that
+/// does.
+pub fn without_model(world: &World, dialect: Dialect) -> Option<Leg> {
+    let chosen = world.default_provider.filter(|id| speaks(world, *id, dialect)).or_else(|| {
+        let mut candidates = world.provider_ids().filter(|id| speaks(world, *id, dialect));
+        let first = candidates.next();
+        first.filter(|_| candidates.next().is_none())
+    });
+    chosen.map(|provider| Leg { provider, target: None })
+}
+
+fn speaks(world: &World, id: ProviderId, dialect: Dialect) -> bool {
+    world.provider(id).is_some_and(|provider| provider.dialect == dialect)
+}

@@ -1,0 +1,349 @@
+//! The gateway role: the listener's filter, once per request.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use proxy_wasm::traits::{Context, HttpContext};
+use proxy_wasm::types::Action;
+
+use super::exchanges::{self, Shared};
+use super::host::{self, Side};
+use super::series::{Host, step, survive};
+use crate::fault::Answer;
+use crate::handoff::{CLUSTER_PROPERTY, PROPERTY, Place};
+use crate::headers::Headers;
+use crate::meter::Passed;
+use crate::metrics;
+use crate::pipeline::{self, Answered, Ending, Now, Origin, Received, Receipt, Refused, Sent};
+use crate::record::Record;
+use crate::world::World;
+
+/// What Envoy says of an answer that a provider gave; of any other, it says why it answered by itself.
+const BY_PROVIDER: &[u8] = b"via_upstream";
+const DETAILS: &str = "response\0code_details";
+
+pub(super) struct Gateway {
+    world: Option<Rc<World>>,
+    stage: Stage,
+}
+
+#[derive(Default)]
+enum Stage {
+    /// Nothing seen, or not Tollgate's.
+    #[default]
+    Outside,
+    /// The body is to come.
+    Waiting(Box<Received>),
+    /// Gone to a provider.
+    Sent(Under),
+    Refused(Refused),
+    Answered(Answered),
+}
+
+/// A request on its way, as the gateway role sees it.
+struct Under {
+    exchange: Shared,
+    /// Where the provider role finds it; `None` where there is no provider role.
+    place: Option<Place>,
+    reply: Reply,
+}
+
+/// Who reads the answer.
+enum Reply {
+    /// The provider role, in this VM.
+    Elsewhere,
+    /// This role: there is no provider role, or it runs in another VM.
+    Here,
+    /// Nobody: Envoy answered by itself, and this is told instead, once.
+    Ours(Option<Vec<u8>>),
+}
+
+impl Gateway {
+    pub(super) fn new(world: Option<Rc<World>>) -> Self {
+        Self { world, stage: Stage::Outside }
+    }
+}
+
+impl Context for Gateway {}
+
+impl HttpContext for Gateway {
+    fn on_http_request_headers(&mut self, _count: usize, ends: bool) -> Action {
+        let (Some(world), Ok(headers)) = (&self.world, host::headers(Side::Request)) else {
+            let body = br#"{"error":{"message":"The gateway is not configured.","type":"server_error","param":null,"code":"internal_error"}}"#;
+            survive(host::answer(500, &[("content-type", "application/json".to_owned())], body));
+            return Action::Pause;
+        };
+        let since = host::now();
+        match pipeline::receive(world, &headers, ends, since) {
+            Receipt::Pass => Action::Continue,
+            Receipt::Await(received) => {
+                enter(received.origin(), 1);
+                let holds = world.hold_headers;
+                if !holds {
+                    survive(host::depart(&received.departs(&headers)));
+                }
+                self.stage = Stage::Waiting(received);
+                if holds { Action::Pause } else { Action::Continue }
+            }
+            Receipt::Send(mut sent) => {
+                enter(sent.origin(), 1);
+                match world.hold_headers {
+                    true => self.send(*sent, &headers, since),
+                    false => {
+                        survive(host::depart(&sent.begin_here(&headers)));
+                        self.send_here(*sent);
+                    }
+                }
+                Action::Continue
+            }
+            Receipt::Answer(answered) => {
+                tell(&answered.answer);
+                self.stage = Stage::Answered(answered);
+                Action::Pause
+            }
+            Receipt::Refuse(refused) => self.refuse(refused),
+        }
+    }
+
+    fn on_http_request_body(&mut self, size: usize, ends: bool) -> Action {
+        let received = match core::mem::take(&mut self.stage) {
+            Stage::Waiting(received) => received,
+            stage => {
+                self.stage = stage;
+                return Action::Continue;
+            }
+        };
+        if !ends {
+            return match received.grow(size) {
+                Ok(received) => {
+                    self.stage = Stage::Waiting(received);
+                    Action::Pause
+                }
+                Err(refused) => self.refuse(refused),
+            };
+        }
+        self.complete(received, size)
+    }
+
+    fn on_http_request_trailers(&mut self, _count: usize) -> Action {
+        match core::mem::take(&mut self.stage) {
+            Stage::Waiting(received) => {
+                let size = received.seen();
+                self.complete(received, size)
+            }
+            stage => {
+                self.stage = stage;
+                Action::Continue
+            }
+        }
+    }
+
+    fn on_http_response_headers(&mut self, _count: usize, ends: bool) -> Action {
+        let Stage::Sent(under) = &mut self.stage else {
+            return Action::Continue;
+        };
+        let Ok(mut sent) = under.exchange.try_borrow_mut() else {
+            return Action::Continue;
+        };
+        let status = host::header(Side::Response, ":status").and_then(|status| status.parse().ok()).unwrap_or(0);
+        let seen = matches!(under.reply, Reply::Elsewhere) && sent.answered();
+        if seen && status < 400 {
+            return Action::Continue;
+        }
+        if host::property(DETAILS).as_deref() != Some(BY_PROVIDER) {
+            let answer = sent.unanswered(status);
+            drop(sent);
+            under.reply = replace(answer, ends);
+            return Action::Continue;
+        }
+        if !seen {
+            if !sent.begun() {
+                sent.begin_unseen();
+            }
+            read_head(&mut sent, ends);
+            under.reply = Reply::Here;
+        }
+        Action::Continue
+    }
+
+    fn on_http_response_body(&mut self, size: usize, ends: bool) -> Action {
+        if let Stage::Sent(under) = &mut self.stage {
+            match &mut under.reply {
+                Reply::Elsewhere => {}
+                Reply::Here => read_chunk(&under.exchange, size, ends),
+                Reply::Ours(body) => {
+                    survive(host::replace_body(Side::Response, size, &body.take().unwrap_or_default()));
+                }
+            }
+        }
+        Action::Continue
+    }
+
+    fn on_http_response_trailers(&mut self, _count: usize) -> Action {
+        if let Stage::Sent(Under { exchange, reply: Reply::Here, .. }) = &self.stage {
+            read_end(exchange);
+        }
+        Action::Continue
+    }
+
+    fn on_log(&mut self) {
+        let now = host::now();
+        match core::mem::take(&mut self.stage) {
+            Stage::Outside => {}
+            Stage::Waiting(received) => settle(received.origin(), &received.record(now)),
+            Stage::Refused(refused) => settle(refused.origin(), &refused.record(now)),
+            Stage::Answered(answered) => answered.record(now).observe(&mut Host),
+            Stage::Sent(under) => {
+                if let Some(place) = under.place {
+                    exchanges::release(place);
+                }
+                if let Ok(sent) = under.exchange.try_borrow() {
+                    let ending = if sent.open() { ending() } else { Ending::ByProvider };
+                    settle(sent.origin(), &sent.record(ending, now));
+                }
+            }
+        }
+    }
+}
+
+impl Gateway {
+    fn complete(&mut self, received: Box<Received>, size: usize) -> Action {
+        let started = host::now();
+        let holds = received.origin().world.hold_headers;
+        let Ok(body) = host::body(Side::Request, size) else {
+            return self.refuse(received.fail(crate::fault::Fault::Internal));
+        };
+        match received.ask(&body) {
+            Err(refused) => self.refuse(refused),
+            Ok(sent) if holds => match host::headers(Side::Request) {
+                Ok(headers) => {
+                    self.send(*sent, &headers, started);
+                    Action::Continue
+                }
+                Err(error) => {
+                    survive(Err(error));
+                    Action::Continue
+                }
+            },
+            Ok(mut sent) => {
+                sent.begin_unseen();
+                if let Some(edited) = sent.translate(&body) {
+                    survive(host::replace_body(Side::Request, size, &edited));
+                }
+                sent.spent(host::now().since(started));
+                self.send_here(*sent);
+                Action::Continue
+            }
+        }
+    }
+
+    /// Hands the request to the provider role: names its first cluster and has the route chosen by it.
+    fn send(&mut self, mut sent: Sent, headers: &Headers, started: Now) {
+        survive(host::depart(&sent.routed(headers)));
+        let cluster = sent.cluster().map(str::to_owned);
+        sent.spent(host::now().since(started));
+        let exchange = Rc::new(RefCell::new(sent));
+        let place = exchanges::keep(&exchange);
+        if let Ok(sent) = exchange.try_borrow() {
+            survive(host::set_property(PROPERTY, &sent.handoff(place).encode()));
+        }
+        if let Some(cluster) = cluster {
+            survive(host::set_property(CLUSTER_PROPERTY, &cluster));
+        }
+        survive(host::clear_route_cache());
+        self.stage = Stage::Sent(Under { exchange, place: Some(place), reply: Reply::Elsewhere });
+    }
+
+    /// Lets the request go where its host says; its answer is read here.
+    fn send_here(&mut self, sent: Sent) {
+        let exchange = Rc::new(RefCell::new(sent));
+        self.stage = Stage::Sent(Under { exchange, place: None, reply: Reply::Here });
+    }
+
+    fn refuse(&mut self, refused: Refused) -> Action {
+        tell(&refused.answer());
+        self.stage = Stage::Refused(refused);
+        Action::Pause
+    }
+}
+
+/// Reads the head of a provider's reply and changes it as the pipeline says.
+pub(super) fn read_head(sent: &mut Sent, ends: bool) {
+    match host::headers(Side::Response) {
+        Err(error) => survive(Err(error)),
+        Ok(headers) => {
+            let head = sent.reply_head(&headers, ends, host::now());
+            for name in &head.remove {
+                survive(host::remove_header(Side::Response, name));
+            }
+            if let Some(status) = head.status {
+                survive(host::set_header(Side::Response, ":status", &status.to_string()));
+            }
+            for (name, value) in &head.set {
+                survive(host::set_header(Side::Response, name, value));
+            }
+        }
+    }
+}
+
+/// Reads a chunk of a provider's reply, and passes on what the pipeline says.
+pub(super) fn read_chunk(exchange: &Shared, size: usize, ends: bool) {
+    let Ok(mut sent) = exchange.try_borrow_mut() else { return };
+    match host::body(Side::Response, size) {
+        Err(error) => survive(Err(error)),
+        Ok(chunk) => {
+            let now = if ends || sent.wants_time() { host::now() } else { Now::default() };
+            if let Passed::Replaced(bytes) = sent.reply_chunk(&chunk, now, ends) {
+                drop(sent);
+                survive(host::replace_body(Side::Response, size, &bytes));
+            }
+        }
+    }
+}
+
+/// The reply ended with trailers.
+pub(super) fn read_end(exchange: &Shared) {
+    if let Ok(mut sent) = exchange.try_borrow_mut() {
+        // Nothing can be added to the body any more; only incomplete events are ever held back.
+        let _ = sent.reply_chunk(&[], host::now(), true);
+    }
+}
+
+/// Puts our answer in the place of one that Envoy gave by itself.
+fn replace(answer: Answer, ends: bool) -> Reply {
+    if ends {
+        tell(&answer);
+        return Reply::Ours(None);
+    }
+    survive(host::set_header(Side::Response, ":status", &answer.status.to_string()));
+    survive(host::remove_header(Side::Response, "content-length"));
+    for (name, value) in &answer.headers {
+        survive(host::set_header(Side::Response, name, value));
+    }
+    Reply::Ours(Some(answer.body))
+}
+
+fn tell(answer: &Answer) {
+    survive(host::answer(answer.status, &answer.headers, &answer.body));
+}
+
+fn ending() -> Ending {
+    match host::property(DETAILS).as_deref() {
+        None | Some(b"") => Ending::ByClient,
+        Some(details) if details.starts_with(b"downstream") || details.starts_with(b"http") => Ending::ByClient,
+        Some(_) => Ending::ByProvider,
+    }
+}
+
+/// Counts a caller's request in or out of flight.
+fn enter(origin: &Origin, by: i64) {
+    let (key, team) = origin.labels();
+    step(&metrics::IN_FLIGHT, &[key, team], by);
+}
+
+fn settle(origin: &Origin, record: &Record<'_>) {
+    if record.in_flight {
+        enter(origin, -1);
+    }
+    record.observe(&mut Host);
+}

@@ -1,0 +1,145 @@
+//! The provider role: the filter of every provider's cluster, once per attempt.
+
+use std::rc::Rc;
+
+use proxy_wasm::traits::{Context, HttpContext};
+use proxy_wasm::types::Action;
+
+use super::exchanges::{self, Shared};
+use super::gateway::{read_chunk, read_end, read_head};
+use super::host::{self, Side};
+use super::series::survive;
+use crate::dialect::Dialect;
+use crate::fault::Fault;
+use crate::handoff::{CLUSTER_PROPERTY, Handoff, PROPERTY};
+use crate::headers::Headers;
+use crate::pipeline::{Begun, Foreign};
+use crate::world::World;
+
+pub(super) struct Provider {
+    world: Option<Rc<World>>,
+    attempt: Attempt,
+    /// Whether the body is to be edited.
+    translates: bool,
+}
+
+/// Where this attempt's state is.
+enum Attempt {
+    None,
+    /// In the gateway role, in this VM.
+    Here(Shared),
+    /// In the gateway role, in another VM, which reads the answer too.
+    Foreign(Box<Foreign>),
+}
+
+impl Provider {
+    pub(super) fn new(world: Option<Rc<World>>) -> Self {
+        Self { world, attempt: Attempt::None, translates: false }
+    }
+}
+
+impl Context for Provider {}
+
+impl HttpContext for Provider {
+    fn on_http_request_headers(&mut self, _count: usize, ends: bool) -> Action {
+        let started = host::now();
+        let Some(begun) = host::headers(Side::Request).ok().and_then(|headers| self.begin(&headers)) else {
+            return refuse();
+        };
+        if let Err(error) = host::depart(&begun.departure) {
+            // With another's credential or path, or with the client's, a request must not go out.
+            survive(Err(error));
+            return refuse();
+        }
+        if let Some(cluster) = &begun.next_cluster {
+            survive(host::set_property(CLUSTER_PROPERTY, cluster));
+        }
+        self.translates = begun.translates && !ends;
+        self.spent(started);
+        if self.translates { Action::Pause } else { Action::Continue }
+    }
+
+    fn on_http_request_body(&mut self, size: usize, ends: bool) -> Action {
+        if !self.translates {
+            return Action::Continue;
+        }
+        if !ends {
+            return Action::Pause;
+        }
+        let started = host::now();
+        self.translates = false;
+        let Ok(body) = host::body(Side::Request, size) else {
+            return refuse();
+        };
+        let edited = match &self.attempt {
+            Attempt::None => None,
+            Attempt::Here(exchange) => exchange.try_borrow().ok().and_then(|sent| sent.translate(&body)),
+            Attempt::Foreign(foreign) => foreign.translate(&body),
+        };
+        if let Some(edited) = edited {
+            let replaced = host::set_header(Side::Request, "content-length", &edited.len().to_string())
+                .and_then(|()| host::replace_body(Side::Request, size, &edited));
+            if let Err(error) = replaced {
+                survive(Err(error));
+                return refuse();
+            }
+        }
+        self.spent(started);
+        Action::Continue
+    }
+
+    fn on_http_response_headers(&mut self, _count: usize, ends: bool) -> Action {
+        if let Attempt::Here(exchange) = &self.attempt
+            && let Ok(mut sent) = exchange.try_borrow_mut()
+        {
+            read_head(&mut sent, ends);
+        }
+        Action::Continue
+    }
+
+    fn on_http_response_body(&mut self, size: usize, ends: bool) -> Action {
+        if let Attempt::Here(exchange) = &self.attempt {
+            read_chunk(exchange, size, ends);
+        }
+        Action::Continue
+    }
+
+    fn on_http_response_trailers(&mut self, _count: usize) -> Action {
+        if let Attempt::Here(exchange) = &self.attempt {
+            read_end(exchange);
+        }
+        Action::Continue
+    }
+}
+
+impl Provider {
+    /// Finds the exchange this attempt belongs to, and begins it.
+    fn begin(&mut self, headers: &Headers) -> Option<Begun> {
+        let text = String::from_utf8(host::property(PROPERTY)?).ok()?;
+        if let Some(exchange) = exchanges::find(Handoff::place(&text)?) {
+            let begun = exchange.try_borrow_mut().ok()?.begin(headers);
+            self.attempt = Attempt::Here(exchange);
+            return begun;
+        }
+        let mut foreign = Foreign::new(Rc::clone(self.world.as_ref()?), Handoff::decode(&text)?);
+        let begun = foreign.begin(headers);
+        survive(host::set_property(PROPERTY, &foreign.handoff().encode()));
+        self.attempt = Attempt::Foreign(Box::new(foreign));
+        begun
+    }
+
+    fn spent(&self, since: crate::pipeline::Now) {
+        if let Attempt::Here(exchange) = &self.attempt
+            && let Ok(mut sent) = exchange.try_borrow_mut()
+        {
+            sent.spent(host::now().since(since));
+        }
+    }
+}
+
+/// A request that did not come through the gateway role, or that cannot be put into the provider's words, goes nowhere.
+fn refuse() -> Action {
+    let body = Fault::Internal.body(Dialect::OpenAi, "");
+    survive(host::answer(Fault::Internal.status(), &[("content-type", "application/json".to_owned())], &body));
+    Action::Pause
+}

@@ -1,0 +1,206 @@
+//! The catalogue's series, as the host's metrics.
+//!
+//! Defining a metric costs up to 30 µs and a few bytes for ever, so each series is defined once per VM. A VM that takes
+//! another's place must define again what its predecessor had, or the host forgets it: so the names are kept in shared
+//! data, as a numbered list. The list is also what bounds the number of series, over all workers.
+
+use std::cell::RefCell;
+use std::hash::{BuildHasher, Hash, Hasher};
+
+use hashbrown::{DefaultHashBuilder, HashTable};
+
+use super::host::{self, MetricKind};
+use crate::metrics::{self, Kind, Metric, OTHER, Sink};
+
+const COUNT: &str = "tollgate.series";
+
+/// How often a lost swap is tried again. Each loss means that another worker added a series meanwhile.
+const TRIES: usize = 64;
+
+thread_local! {
+    static SERIES: RefCell<Series> = RefCell::new(Series::default());
+}
+
+#[derive(Default)]
+struct Series {
+    known: HashTable<Known>,
+    hasher: DefaultHashBuilder,
+    most: u64,
+}
+
+struct Known {
+    hash: u64,
+    metric: &'static Metric,
+    labels: Box<[Box<str>]>,
+    id: u32,
+    /// Recorded under `other` labels in place of its own.
+    overflow: bool,
+}
+
+/// Where records go.
+pub(super) struct Host;
+
+impl Sink for Host {
+    fn observe(&mut self, metric: &'static Metric, labels: &[&str], value: u64) {
+        observe(metric, labels, value);
+    }
+}
+
+/// Adds to a counter, records in a histogram, sets a gauge.
+pub(super) fn observe(metric: &'static Metric, labels: &[&str], value: u64) {
+    if metric.kind == Kind::Counter && value == 0 {
+        return;
+    }
+    let Some((id, overflow)) = lookup(metric, labels) else {
+        return;
+    };
+    // A metric that cannot be written has nowhere else to be counted.
+    let _ = match metric.kind {
+        Kind::Counter => host::increment_metric(id, i64::try_from(value).unwrap_or(i64::MAX)),
+        Kind::Gauge | Kind::Histogram => host::record_metric(id, value),
+    };
+    if overflow && metric != &metrics::SERIES_OVERFLOW {
+        observe(&metrics::SERIES_OVERFLOW, &[], 1);
+    }
+}
+
+/// Moves a gauge.
+pub(super) fn step(metric: &'static Metric, labels: &[&str], by: i64) {
+    if let Some((id, _)) = lookup(metric, labels) {
+        let _ = host::increment_metric(id, by);
+    }
+}
+
+/// Counts a call that the host refused, and goes on.
+pub(super) fn survive(result: Result<(), host::Error>) {
+    if let Err(error) = result {
+        log::warn!("the host refused {} with status {}", error.call, error.status);
+        observe(&metrics::INTERNAL_ERRORS, &[error.call], 1);
+    }
+}
+
+/// Takes the configured bound, and defines again every series that any VM has had.
+pub(super) fn configure(most: usize) {
+    let first = SERIES.with_borrow_mut(|series| {
+        let first = series.most == 0;
+        series.most = most as u64;
+        first
+    });
+    if first {
+        for index in 0..count().0 {
+            let Some((entry, _)) = host::shared(&numbered(index)) else { continue };
+            let Some((kind, name)) = entry.split_first() else { continue };
+            let kind = match kind {
+                b'c' => MetricKind::Counter,
+                b'g' => MetricKind::Gauge,
+                _ => MetricKind::Histogram,
+            };
+            if let Ok(name) = core::str::from_utf8(name) {
+                survive(host::define_metric(kind, name).map(drop));
+            }
+        }
+    }
+    observe(&metrics::SERIES, &[], count().0);
+}
+
+fn lookup(metric: &'static Metric, labels: &[&str]) -> Option<(u32, bool)> {
+    let found = SERIES.with_borrow(|series| {
+        let hash = series.hash(metric, labels);
+        let known = series.known.find(hash, |known| known.is(metric, labels));
+        known.map(|known| (known.id, known.overflow))
+    });
+    found.or_else(|| define(metric, labels))
+}
+
+fn define(metric: &'static Metric, labels: &[&str]) -> Option<(u32, bool)> {
+    let own = metrics::series_name(metric, labels);
+    let fits = enlist(metric, &own, labels.is_empty());
+    let name = match fits {
+        true => own,
+        false => metrics::series_name(metric, &vec![OTHER; labels.len()]),
+    };
+    let kind = match metric.kind {
+        Kind::Counter => MetricKind::Counter,
+        Kind::Gauge => MetricKind::Gauge,
+        Kind::Histogram => MetricKind::Histogram,
+    };
+    let id = host::define_metric(kind, &name).ok()?;
+    SERIES.with_borrow_mut(|series| {
+        let hash = series.hash(metric, labels);
+        let labels = labels.iter().map(|label| (*label).into()).collect();
+        let known = Known { hash, metric, labels, id, overflow: !fits };
+        series.known.insert_unique(hash, known, |known| known.hash);
+    });
+    Some((id, !fits))
+}
+
+impl Series {
+    fn hash(&self, metric: &'static Metric, labels: &[&str]) -> u64 {
+        let mut hasher = self.hasher.build_hasher();
+        metric.name.len().hash(&mut hasher);
+        core::ptr::from_ref(metric).hash(&mut hasher);
+        for label in labels {
+            label.hash(&mut hasher);
+        }
+        hasher.finish()
+    }
+}
+
+impl Known {
+    fn is(&self, metric: &'static Metric, labels: &[&str]) -> bool {
+        core::ptr::eq(self.metric, metric)
+            && self.labels.len() == labels.len()
+            && self.labels.iter().zip(labels).all(|(own, other)| **own == **other)
+    }
+}
+
+/// Puts a series on the list that all VMs share, if it is not there. `false`: the list is full. What has no labels
+/// always has a place, for there are only as many as the catalogue has rows.
+fn enlist(metric: &Metric, name: &str, always: bool) -> bool {
+    let listed = format!("{COUNT}.{name}");
+    if host::shared(&listed).is_some() {
+        return true;
+    }
+    let most = SERIES.with_borrow(|series| series.most);
+    if !always && count().0 >= most {
+        return false;
+    }
+    match host::set_shared(&listed, b"1", None) {
+        Ok(true) => {}
+        // Another worker is listing it.
+        Ok(false) => return true,
+        Err(error) => {
+            log::warn!("a series could not be listed: status {}", error.status);
+            return true;
+        }
+    }
+    let kind = match metric.kind {
+        Kind::Counter => b'c',
+        Kind::Gauge => b'g',
+        Kind::Histogram => b'h',
+    };
+    for _ in 0..TRIES {
+        let (index, version) = count();
+        if let Ok(true) = host::set_shared(COUNT, &(index + 1).to_le_bytes(), version) {
+            let entry: Vec<u8> = [&[kind], name.as_bytes()].concat();
+            survive(host::set_shared(&numbered(index), &entry, None).map(drop));
+            if metric != &metrics::SERIES {
+                observe(&metrics::SERIES, &[], index + 1);
+            }
+            break;
+        }
+    }
+    true
+}
+
+/// How many series are listed, and the version of that number.
+fn count() -> (u64, Option<u32>) {
+    match host::shared(COUNT) {
+        Some((bytes, version)) => (bytes.try_into().map(u64::from_le_bytes).unwrap_or(0), Some(version)),
+        None => (0, None),
+    }
+}
+
+fn numbered(index: u64) -> String {
+    format!("{COUNT}#{index}")
+}
