@@ -1,27 +1,82 @@
 //! Tollgate: an LLM gateway inside Envoy.
+//!
+//! One proxy-wasm module, `tollgate.wasm`, reads OpenAI- and Anthropic-style traffic on its way through the proxy. It
+//! decides who may call what, sends the request to a provider with the provider's own credential, reads the usage in
+//! the answer, prices it, and turns every request into metrics on Envoy's own `/stats/prometheus`. There is no database
+//! and no extra hop.
+//!
+//! # From above
+//!
+//! ```text
+//!            ┌──────────────────────────── Envoy worker ────────────────────────────┐
+//!  client ──►│ listener ─► gateway role ─► router ─► provider role ─► cluster        │──► provider
+//!            │             who, may they,            this provider's words;          │
+//!            │             where to; records         reads the answer                │
+//!            │                     └───── one VM, one exchange ─────┘                │
+//!            └──────────────────────────────────────────────────────────────────────┘
+//! ```
+//!
+//! The **gateway role** is the listener's filter. It holds a request's headers until its body is there, decides the order
+//! of providers, publishes the first as a property and has Envoy choose the route by it. The **provider role** is the
+//! filter of every provider's cluster and runs once per *attempt*: it names the next provider, in case this one fails,
+//! and puts path, host, credential and body into this provider's words, always from the client's original. Envoy's own
+//! retry moves from one to the next. A host that cannot hold headers (Istio's `WasmPlugin`) gets the gateway role alone,
+//! with `hold_headers: false`: the request goes where its host says, and the gateway role reads the answer itself.
+//!
+//! # Reading order
+//!
+//! 1. [`pipeline`]: the life of a request, in states that own what is known by then. Start here.
+//! 2. What it reads: [`headers`], [`endpoint`], [`caller`], [`ask`] (a request's body), [`meter`] (an answer, as it passes),
+//!    on [`framing`] and [`json`], with [`dialect`] for what the numbers mean and [`estimate`] for what was not reported.
+//! 3. What it is judged by: [`document`] (what the operator writes), compiled to a [`world`] that cannot be wrong;
+//!    [`provider`], [`route`], [`price`].
+//! 4. What comes out: [`fault`] (a refusal, in the client's dialect), [`record`] and [`metrics`] (the catalogue),
+//!    [`usage`], and [`handoff`], the one value that crosses between the roles.
+//! 5. `shell` (WASI only): the host's callbacks, applied. `envoy` and `src/bin` (native only): the configuration of Envoy
+//!    and the `tollgate` command.
+//!
+//! # What holds everywhere
+//!
+//! - **The core is pure.** Bytes, headers and `now` go in, values come out. `proxy-wasm` is a dependency on WASI alone,
+//!   so a core module that reached for the host would not compile; the clock is banned by clippy.
+//! - **One record per request**, however it ends: refused, answered, cut by either side. It is made when the host logs
+//!   the stream, and nowhere else.
+//! - **Nothing traps.** A trap takes down every stream of a worker. Panicking calls are denied by lints, the host is called
+//!   in a way that survives a refusal, and what should not happen is counted in `tollgate_internal_errors_total`.
+//! - **Every buffer is bounded**: bodies by `max_body_bytes`, events and usage objects by constants in [`meter`], series by
+//!   `max_series`.
+//! - **Same dialect, same bytes.** Of a request only `model` and `stream_options.include_usage` are edited, in place; of an
+//!   answer only the usage event that the client did not ask for is withheld.
+//! - **No prompt, answer or credential** is in a log, metric, property or error. A virtual key is a name and a hash.
+//! - **No label is chosen by a client.** Series are made of names in the document.
+//! - **Money is integers**: picodollars per token, nanodollars per answer, rounded once.
+//!
+//! What is deliberately absent: a database, a cache of answers, any state that outlives the process.
 
-pub mod price;
-pub mod usage;
+#![deny(clippy::disallowed_methods)]
+
 pub mod ask;
-pub mod json;
-pub mod dialect;
-pub mod endpoint;
-pub mod estimate;
-pub mod framing;
-pub mod meter;
 pub mod caller;
+pub mod dialect;
 pub mod document;
-pub mod provider;
+pub mod endpoint;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod envoy;
-pub mod world;
+pub mod estimate;
 pub mod fault;
+pub mod framing;
 pub mod handoff;
 pub mod headers;
+pub mod json;
+pub mod meter;
 pub mod metrics;
 pub mod pipeline;
+pub mod price;
+pub mod provider;
 pub mod record;
 pub mod route;
+pub mod usage;
+pub mod world;
 
 #[cfg(all(target_arch = "wasm32", target_os = "wasi"))]
 mod shell;
