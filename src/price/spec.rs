@@ -6,26 +6,13 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
-
 use super::{Price, Rates, Schedule, Tier};
 
-/// Picodollars per token for one dollar per million tokens.
-const PICO_PER_TOKEN: f64 = 1e6;
-/// Picodollars in a dollar.
-const PICO_PER_DOLLAR: f64 = 1e12;
-/// The dearest rate accepted, in USD per million tokens: a dollar a token. With it no 64-bit count overflows a bill.
-const DEAREST_RATE: f64 = 1e6;
-/// The dearest price of a request accepted, in USD.
-const DEAREST_REQUEST: f64 = 1e6;
-/// The cheapest rate accepted other than nothing, in USD per million tokens. The cheapest known model costs ten times
-/// as much; a price written per token instead of per million lies below, and would be all but free in silence.
-const CHEAPEST_RATE: f64 = 1e-4;
 /// How far from a whole number of picodollars a number may be: the error of a 64-bit float, not that of a person.
 const SLACK: f64 = 1e-3;
 
 /// One value for each class of tokens, in the order of [`CLASSES`].
-type PerClass<T> = [T; 8];
+pub(super) type PerClass<T> = [T; 8];
 
 /// The names of the classes, as they are written.
 const CLASSES: PerClass<&str> = [
@@ -42,13 +29,16 @@ const CLASSES: PerClass<&str> = [
 /// Defines a struct with the fields given and a rate for each class after them. `#[serde(flatten)]` would do it too, but
 /// not together with `deny_unknown_fields`, and a misspelt rate that is ignored is a wrong bill.
 macro_rules! with_rates {
-    ($(#[$meta:meta])* pub struct $name:ident { $($(#[$field_meta:meta])* pub $field:ident: $type:ty,)* }) => {
+    (
+        $(#[$meta:meta])*
+        $vis:vis struct $name:ident { $($(#[$field_meta:meta])* $field_vis:vis $field:ident: $type:ty,)* }
+    ) => {
         $(#[$meta])*
-        #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+        #[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
         #[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
         #[serde(deny_unknown_fields)]
-        pub struct $name {
-            $($(#[$field_meta])* pub $field: $type,)*
+        $vis struct $name {
+            $($(#[$field_meta])* $field_vis $field: $type,)*
             /// Text and image input, in USD per million tokens.
             #[serde(default, skip_serializing_if = "Option::is_none")]
             pub input: Option<f64>,
@@ -76,8 +66,8 @@ macro_rules! with_rates {
         }
 
         impl $name {
-            /// What is written, in the order of [`CLASSES`].
-            fn written(&self) -> PerClass<Option<f64>> {
+            /// The rates that are written, in the order of the classes.
+            fn rates(&self) -> $crate::price::spec::PerClass<Option<f64>> {
                 [
                     self.input,
                     self.cached_input,
@@ -92,6 +82,7 @@ macro_rules! with_rates {
         }
     };
 }
+pub(super) use with_rates;
 
 with_rates! {
     /// What a model costs, in place of the bundled list's price.
@@ -166,7 +157,7 @@ impl PriceSpec {
     /// # Errors
     /// A number that is negative, not finite, finer than a picodollar per token (six decimals) or implausible as USD per
     /// million tokens; a missing `input` or `output`; two tiers with one threshold; a name that is empty or has its `*`
-    /// elsewhere than at the end.
+    /// elsewhere than at the end. The path leads from this price.
     pub fn compile(&self) -> Result<Price, PriceError> {
         if self.provider.is_empty() {
             return refuse("provider", "it is empty", "name a provider of this document");
@@ -188,45 +179,7 @@ impl PriceSpec {
             }
             _ => {}
         }
-        let per_request = match self.per_request {
-            Some(dollars) => whole(
-                "per_request".to_owned(),
-                dollars,
-                PICO_PER_DOLLAR,
-                0.0,
-                DEAREST_REQUEST,
-                "USD",
-            )?,
-            None => 0,
-        };
-        if self.per_request.is_none() || self.input.is_some() || self.output.is_some() {
-            if self.input.is_none() {
-                return refuse(
-                    "input",
-                    "it is missing",
-                    "write the price of input in USD per million tokens, or 0",
-                );
-            }
-            if self.output.is_none() {
-                return refuse(
-                    "output",
-                    "it is missing",
-                    "write the price of output in USD per million tokens, or 0",
-                );
-            }
-        }
-
-        let standard = Steps::read("", self.written(), &self.tiers)?;
-        let mut service_tiers = Vec::with_capacity(self.service_tiers.len());
-        for (name, tier) in &self.service_tiers {
-            let own = Steps::read(&format!("service_tiers.{name}."), tier.written(), &tier.tiers)?;
-            service_tiers.push((name.clone(), own.over(&standard)));
-        }
-        Ok(Price {
-            standard: standard.over(&Steps::default()),
-            service_tiers,
-            per_request,
-        })
+        price(self.rates(), self.per_request, &self.tiers, &self.service_tiers)
     }
 
     /// How closely this price fits a model of a provider, `None` if not at all. Of several that fit, the greatest is the
@@ -240,6 +193,41 @@ impl PriceSpec {
             None => (self.model == model).then_some(usize::MAX),
         }
     }
+}
+
+/// The price that is written in these parts.
+pub(super) fn price(
+    rates: PerClass<Option<f64>>,
+    per_request: Option<f64>,
+    tiers: &[TierSpec],
+    service_tiers: &BTreeMap<String, ServiceTierSpec>,
+) -> Result<Price, PriceError> {
+    let [input, .., output, _, _] = rates;
+    if per_request.is_none() || input.is_some() || output.is_some() {
+        for (class, rate) in [("input", input), ("output", output)] {
+            if rate.is_none() {
+                let remedy = format!("write the price of {class} in USD per million tokens, or 0 if it is free");
+                return refuse(class, "it is missing", remedy);
+            }
+        }
+    }
+    let per_request = match per_request {
+        Some(dollars) => whole("per_request".to_owned(), dollars, &USD)?,
+        None => 0,
+    };
+    let standard = Steps::read("", rates, tiers)?;
+    let service_tiers = service_tiers
+        .iter()
+        .map(|(name, tier)| {
+            let own = Steps::read(&format!("service_tiers.{name}."), tier.rates(), &tier.tiers)?;
+            Ok((name.clone(), own.over(&standard)))
+        })
+        .collect::<Result<_, _>>()?;
+    Ok(Price {
+        standard: standard.over(&Steps::default()),
+        service_tiers,
+        per_request,
+    })
 }
 
 /// Written rates by threshold, ascending, the base at zero; what is not written is `None`.
@@ -265,7 +253,7 @@ impl Steps {
                     "write one tier for each threshold",
                 );
             }
-            steps.push((tier.above, whole_rates(&path, tier.written())?));
+            steps.push((tier.above, whole_rates(&path, tier.rates())?));
         }
         steps.sort_by_key(|(above, _)| *above);
         Ok(Self(steps))
@@ -334,48 +322,70 @@ fn whole_rates(path: &str, written: PerClass<Option<f64>>) -> Result<PerClass<Op
     let mut rates = [None; 8];
     for ((rate, dollars), class) in rates.iter_mut().zip(written).zip(CLASSES) {
         if let Some(dollars) = dollars {
-            let path = format!("{path}{class}");
-            let unit = "USD per million tokens";
-            *rate = Some(whole(path, dollars, PICO_PER_TOKEN, CHEAPEST_RATE, DEAREST_RATE, unit)?);
+            *rate = Some(whole(format!("{path}{class}"), dollars, &USD_PER_MTOK)?);
         }
     }
     Ok(rates)
 }
 
-/// `dollars` in picodollars (`scale` of them to one), if that is a whole number between the bounds.
-fn whole(path: String, dollars: f64, scale: f64, cheapest: f64, dearest: f64, unit: &str) -> Result<u64, PriceError> {
+/// What a written number means, and which numbers make sense.
+struct Unit {
+    name: &'static str,
+    /// Picodollars (a token or a request) in one of it.
+    picodollars: f64,
+    decimals: u32,
+    cheapest: f64,
+    dearest: f64,
+}
+
+/// Rates. A dollar a token is the dearest: with it no 64-bit count of tokens overflows a bill. The cheapest other than
+/// nothing is a tenth of what the cheapest known model costs; a price written per token instead of per million lies
+/// below, and would be all but free in silence.
+const USD_PER_MTOK: Unit = Unit {
+    name: "USD per million tokens",
+    picodollars: 1e6,
+    decimals: 6,
+    cheapest: 1e-4,
+    dearest: 1e6,
+};
+/// Prices of a request.
+const USD: Unit = Unit {
+    name: "USD",
+    picodollars: 1e12,
+    decimals: 12,
+    cheapest: 1e-12,
+    dearest: 1e6,
+};
+
+/// A written number in picodollars.
+fn whole(path: String, dollars: f64, unit: &Unit) -> Result<u64, PriceError> {
+    let name = unit.name;
     if !dollars.is_finite() || dollars < 0.0 {
         return refuse(
             path,
             format!("{dollars} is no price"),
-            format!("write 0 or more, in {unit}"),
+            format!("write 0 or more, in {name}"),
         );
     }
-    if dollars > dearest {
+    if dollars > unit.dearest {
         return refuse(
             path,
             format!("{dollars} is beyond any price"),
-            format!("the unit is {unit}"),
+            format!("the unit is {name}"),
         );
     }
-    if dollars > 0.0 && dollars < cheapest {
-        return refuse(
-            path,
-            format!("{dollars} is next to nothing"),
-            format!("the unit is {unit}: multiply a price per token by 1000000, or write 0 if it is free"),
-        );
+    if dollars > 0.0 && dollars < unit.cheapest {
+        let remedy = format!("the unit is {name}: multiply a price per token by 1000000, or write 0 if it is free");
+        return refuse(path, format!("{dollars} is next to nothing"), remedy);
     }
-    let exact = dollars * scale;
+    let exact = dollars * unit.picodollars;
     let rounded = exact.round();
-    // A float's error grows with its size, a person's digit does not.
+    // What is left besides a whole number is the error of a 64-bit float, which grows with the number, or a digit too
+    // many, which does not.
     if (exact - rounded).abs() > SLACK.max(exact * f64::EPSILON) {
-        let decimals = scale.log10().round();
-        return refuse(
-            path,
-            format!("{dollars} has too many decimals"),
-            format!("round it to {decimals} decimals"),
-        );
+        let remedy = format!("round it to {} decimals", unit.decimals);
+        return refuse(path, format!("{dollars} has too many decimals"), remedy);
     }
-    // In range: not negative, and at most 10^18.
+    // Not negative, and at most 10^18.
     Ok(rounded as u64)
 }
