@@ -225,3 +225,154 @@ fn strip_scheme<'u>(url: &'u str, scheme: &str) -> Option<&'u str> {
     let (start, rest) = url.split_at_checked(scheme.len())?;
     start.eq_ignore_ascii_case(scheme).then_some(rest)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn origin(url: &str) -> Origin {
+        Origin::parse(url).unwrap()
+    }
+
+    #[test]
+    fn a_base_url_is_taken_apart_and_its_authority_put_together_again() {
+        for (url, tls, host, port, base_path, authority) in [
+            (
+                "https://api.openai.com/v1",
+                true,
+                "api.openai.com",
+                443,
+                "/v1",
+                "api.openai.com",
+            ),
+            (
+                "HTTPS://API.OpenAI.com:443/v1/",
+                true,
+                "api.openai.com",
+                443,
+                "/v1",
+                "api.openai.com",
+            ),
+            ("http://127.0.0.1:8000", false, "127.0.0.1", 8000, "", "127.0.0.1:8000"),
+            ("http://vllm", false, "vllm", 80, "", "vllm"),
+            ("https://vllm:80/", true, "vllm", 80, "", "vllm:80"),
+            ("http://[::1]:9/a/b", false, "::1", 9, "/a/b", "[::1]:9"),
+            ("https://[2001:DB8::1]", true, "2001:db8::1", 443, "", "[2001:db8::1]"),
+            (
+                "https://my_host.example/%20",
+                true,
+                "my_host.example",
+                443,
+                "/%20",
+                "my_host.example",
+            ),
+        ] {
+            let origin = origin(url);
+            let parts = (
+                origin.tls,
+                &*origin.host,
+                origin.port,
+                &*origin.base_path,
+                &*origin.authority(),
+            );
+            assert_eq!(parts, (tls, host, port, base_path, authority), "{url}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_base_url_is_refused_for_what_is_wrong_with_it() {
+        for (url, error) in [
+            ("", OriginError::Scheme),
+            ("api.openai.com", OriginError::Scheme),
+            ("https:/api.openai.com", OriginError::Scheme),
+            ("ｈttps://a", OriginError::Scheme),
+            ("https://", OriginError::Host),
+            ("https://:443", OriginError::Host),
+            ("https://a b", OriginError::Host),
+            ("https://[::1", OriginError::Host),
+            ("https://[fe80]", OriginError::Host),
+            ("https://[::1]x", OriginError::Host),
+            ("https://::1", OriginError::Host),
+            ("https://bücher.example", OriginError::Host),
+            ("https://a:", OriginError::Port),
+            ("https://a:+1", OriginError::Port),
+            ("https://a:0", OriginError::Port),
+            ("https://a:99999", OriginError::Port),
+            ("https://u@a", OriginError::UserInfo),
+            ("https://a?x", OriginError::Query),
+            ("https://a/b#c", OriginError::Query),
+            ("https://a/b c", OriginError::Path),
+            ("https://a/b\r\nx: y", OriginError::Path),
+        ] {
+            assert_eq!(Origin::parse(url), Err(error), "{url}");
+        }
+    }
+
+    #[test]
+    fn the_version_is_in_the_base_url_or_in_the_request_as_the_dialect_has_it() {
+        for (url, dialect, asked, path) in [
+            (
+                "https://a/v1",
+                Dialect::OpenAi,
+                "/v1/chat/completions",
+                "/v1/chat/completions",
+            ),
+            (
+                "https://a",
+                Dialect::OpenAi,
+                "/v1/chat/completions",
+                "/chat/completions",
+            ),
+            (
+                "https://a/openai/v2/",
+                Dialect::OpenAi,
+                "/v1/models?limit=1",
+                "/openai/v2/models?limit=1",
+            ),
+            ("https://a/v1", Dialect::OpenAi, "/v1", "/v1"),
+            ("https://a/v1", Dialect::OpenAi, "/v1?x=/v1", "/v1?x=/v1"),
+            ("https://a/base", Dialect::OpenAi, "/v10/x", "/base/v10/x"),
+            ("https://a/base", Dialect::OpenAi, "/health", "/base/health"),
+            ("https://a", Dialect::Anthropic, "/v1/messages", "/v1/messages"),
+            (
+                "https://a/v1",
+                Dialect::Anthropic,
+                "/v1/messages?beta=true",
+                "/v1/messages?beta=true",
+            ),
+            (
+                "https://a/proxy",
+                Dialect::Anthropic,
+                "/v1/messages",
+                "/proxy/v1/messages",
+            ),
+            (
+                "https://a/proxy/v1/",
+                Dialect::Anthropic,
+                "/v1/messages",
+                "/proxy/v1/messages",
+            ),
+        ] {
+            assert_eq!(origin(url).path(dialect, asked), path, "{asked} at {url}");
+        }
+    }
+
+    #[test]
+    fn a_secret_is_trimmed_and_must_be_a_header_value() {
+        let shown = |secret| Credential::new(Dialect::OpenAi, secret).map(|c| c.header().1.to_owned());
+        assert_eq!(shown(" sk-1\n").as_deref(), Ok("Bearer sk-1"));
+        assert_eq!(shown("\n"), Err(SecretError::Empty));
+        assert_eq!(shown("sk-1\nx: y"), Err(SecretError::Unsendable));
+        assert_eq!(shown("sk-é"), Err(SecretError::Unsendable));
+    }
+
+    #[test]
+    fn a_credential_does_not_show_itself() {
+        let credential = Credential::new(Dialect::Anthropic, "sk-ant-1").unwrap();
+        assert_eq!(credential.header(), ("x-api-key", "sk-ant-1"));
+        assert_eq!(
+            format!("{credential:?} {:?}", credential.value),
+            "Credential { header: \"x-api-key\", .. } Secret(..)"
+        );
+    }
+}

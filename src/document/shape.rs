@@ -1,7 +1,7 @@
 //! Why a text is not a document: every problem of its shape, with the path of each.
 //!
 //! In: a text that failed to deserialise, and the error. Out: problems, at least one. A deserialiser stops at its first
-//! error, so the members are tried one by one, and an unknown field is taken out before its object is tried again.
+//! error, so the members are tried one by one, and what is wrong is taken out before the rest is tried again.
 //! A wrong value is described by its kind and never quoted: it may be a secret that was put into the wrong place.
 
 use serde::de::DeserializeOwned;
@@ -37,7 +37,7 @@ pub(super) fn problems(text: &str, error: &serde_json::Error) -> Vec<Problem> {
     attempt::<Document>("", &mut root, &mut found);
     if found.is_empty() {
         // A `Value` keeps the last of two equal members, so only the text itself shows that there are two.
-        let Shape { problem, remedy } = Shape::of(error);
+        let Shape { problem, remedy, .. } = Shape::of(error);
         let place = format!("{problem} (line {}, column {})", error.line(), error.column());
         found.push(Problem {
             path: String::new(),
@@ -84,19 +84,33 @@ fn each_element(root: &mut Value, section: &str, found: &mut Vec<Problem>, attem
 }
 
 fn attempt<T: DeserializeOwned>(base: &str, value: &mut Value, found: &mut Vec<Problem>) {
+    let mut taken = Vec::new();
     while found.len() < MOST {
         let Err(error) = serde_path_to_error::deserialize::<_, T>(&*value) else {
             return;
         };
-        let Shape { problem, remedy } = Shape::of(error.inner());
-        found.push(Problem {
-            path: joined(base, error.path()),
+        let Shape {
             problem,
             remedy,
-        });
-        if !(is_unknown_field(error.inner()) && remove(value, error.path())) {
+            missing,
+        } = Shape::of(error.inner());
+        let path = joined(base, error.path());
+        let Some(missing) = missing else {
+            found.push(Problem {
+                path: path.clone(),
+                problem,
+                remedy,
+            });
+            taken.push(path);
+            if remove(value, error.path()) {
+                continue;
+            }
             return;
+        };
+        if !taken.contains(&member(&path, &missing)) {
+            found.push(Problem { path, problem, remedy });
         }
+        return;
     }
 }
 
@@ -125,14 +139,12 @@ fn remove(value: &mut Value, path: &Path) -> bool {
     false
 }
 
-fn is_unknown_field(error: &serde_json::Error) -> bool {
-    error.to_string().starts_with(UNKNOWN_FIELD)
-}
-
 /// An error of serde's, put into the document's words.
 struct Shape {
     problem: String,
     remedy: String,
+    /// The field that is not there, where that is what is wrong.
+    missing: Option<String>,
 }
 
 impl Shape {
@@ -146,48 +158,44 @@ impl Shape {
         let expected = message
             .rsplit_once(", expected ")
             .map_or(expected, |(_, expected)| expected);
-        if let Some(name) = told.strip_prefix(UNKNOWN_FIELD) {
-            return Self {
-                problem: "unknown field".to_owned(),
-                remedy: instead_of(name, expected, "remove it"),
-            };
+        if let Some(name) = told.strip_prefix("unknown field ") {
+            return Self::new("unknown field", instead_of(name, expected, "remove it"));
         }
         if let Some(name) = told.strip_prefix("unknown variant ") {
-            return Self {
-                problem: format!("unknown value {name}"),
-                remedy: instead_of(name, expected, DESCRIBED),
-            };
+            return Self::new(format!("unknown value {name}"), instead_of(name, expected, DESCRIBED));
         }
         if let Some(name) = told.strip_prefix("missing field ") {
+            let missing = Some(name.trim_matches('`').to_owned());
             return Self {
-                problem: format!("{name} is missing"),
-                remedy: format!("add {name}"),
+                missing,
+                ..Self::new(format!("{name} is missing"), format!("add {name}"))
             };
         }
         if let Some(name) = told.strip_prefix("duplicate field ") {
-            return Self {
-                problem: format!("{name} is written twice"),
-                remedy: "keep one of them".to_owned(),
-            };
+            return Self::new(format!("{name} is written twice"), "keep one of them");
         }
         if let Some(value) = told
             .strip_prefix("invalid type: ")
             .or_else(|| told.strip_prefix("invalid value: "))
         {
             let wanted = wanted(expected);
-            let problem = format!("expected {wanted}, found {}", found(value));
             let remedy = match expected {
-                "struct Credential" => {
-                    r#"write {"env": "NAME"} with the name of the environment variable that holds the secret"#
-                        .to_owned()
-                }
+                "struct Credential" => SECRET_BY_NAME.to_owned(),
                 _ => format!("write {wanted}"),
             };
-            return Self { problem, remedy };
+            return Self::new(format!("expected {wanted}, found {}", found(value)), remedy);
         }
+        if told.starts_with("invalid length ") {
+            return Self::new("expected an object, found an array", "write an object");
+        }
+        Self::new(message, DESCRIBED)
+    }
+
+    fn new(problem: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self {
-            problem: message.to_owned(),
-            remedy: DESCRIBED.to_owned(),
+            problem: problem.into(),
+            remedy: remedy.into(),
+            missing: None,
         }
     }
 }
@@ -203,6 +211,7 @@ fn wanted(expected: &str) -> &str {
         "a map" => "an object",
         "a sequence" => "an array",
         "a boolean" => "true or false",
+        "a string" => "a text in double quotes",
         "u64" | "usize" | "u32" => "a whole number that is not negative",
         "f64" => "a number",
         other if other.starts_with("struct ") => "an object",
@@ -236,5 +245,5 @@ fn kind(value: &Value) -> &'static str {
     }
 }
 
-const UNKNOWN_FIELD: &str = "unknown field ";
+const SECRET_BY_NAME: &str = r#"write {"env": "NAME"} with the name of the environment variable that holds the secret"#;
 const DESCRIBED: &str = "write a JSON object as `tollgate schema` describes it";

@@ -3,15 +3,22 @@
 //! In: the name and those that exist. Out: the nearest, if it is near enough to be worth saying.
 
 /// The candidate with the fewest typing mistakes (letters added, dropped, exchanged or swapped with a neighbour), if they
-/// are no more than a third of the name's length. Letter case, `-`, `_` and `.` count for little.
+/// are no more than a third of the name's length; else one that the name begins, or that begins the name. Letter case,
+/// `-`, `_` and `.` do not count.
 pub fn nearest<'c>(name: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
     let wanted = folded(name);
-    let allowed = (wanted.len().max(3)) / 3;
-    candidates
+    let allowed = wanted.len().max(3) / 3;
+    let distance = |candidate: &str| {
+        let candidate = folded(candidate);
+        let begins = wanted.len().min(candidate.len()) >= 3
+            && (candidate.starts_with(&wanted) || wanted.starts_with(&candidate));
+        let extra = candidate.len().abs_diff(wanted.len());
+        distance(&wanted, &candidate, allowed).or_else(|| begins.then_some(allowed + extra))
+    };
+    let near = candidates
         .into_iter()
-        .filter(|candidate| candidate.len().abs_diff(name.len()) <= allowed + 2)
-        .filter_map(|candidate| Some((distance(&wanted, &folded(candidate), allowed)?, candidate)))
-        .min_by_key(|(distance, _)| *distance)
+        .filter_map(|candidate| Some((distance(candidate)?, candidate)));
+    near.min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)
 }
 
@@ -25,13 +32,14 @@ pub fn suggestion<'c>(name: &str, candidates: impl Iterator<Item = &'c str> + Cl
         .take(8)
         .map(|name| format!("`{name}`"))
         .collect::<Vec<_>>();
-    if known.is_empty() {
-        return otherwise.to_owned();
-    }
     if candidates.count() > known.len() {
         known.push("…".to_owned());
     }
-    format!("use one of {}", known.join(", "))
+    match known.as_slice() {
+        [] => otherwise.to_owned(),
+        [only] => format!("use {only}"),
+        several => format!("use one of {}", several.join(", ")),
+    }
 }
 
 fn folded(name: &str) -> Vec<char> {
@@ -81,6 +89,8 @@ mod tests {
             ("gpt4o", Some("gpt-4o")),
             ("gpt-4o-mni", Some("gpt-4o-mini")),
             ("maxBodyBytes", Some("max_body_bytes")),
+            ("gpt-4o-2024-11-20", Some("gpt-4o")),
+            ("max_body", Some("max_body_bytes")),
             ("mistral", None),
             ("", None),
         ] {
@@ -96,5 +106,6 @@ mod tests {
             "use one of `a1`, `b2`, `c3`, `d4`, `e5`, `f6`, `g7`, `h8`, …"
         );
         assert_eq!(suggestion("somebody", std::iter::empty(), "add one"), "add one");
+        assert_eq!(suggestion("somebody", std::iter::once("me"), "add one"), "use `me`");
     }
 }
