@@ -1,0 +1,193 @@
+//! A provider's cluster: where it is and how to talk to it.
+
+use std::net::IpAddr;
+
+use serde_json::{Map, Value, json};
+
+use super::listener::CONNECTION_BUFFER_BYTES;
+use super::{Part, Site, discovered_filter, discovery, socket_address};
+use crate::provider::{Origin, Provider};
+
+/// Requests, connections and retries at once. Envoy's defaults (1024 requests, 3 retries) suit services that answer in
+/// milliseconds; a stream lasts minutes, and a provider in trouble sends every request to the next one.
+const CONCURRENCY: u64 = 100_000;
+
+/// How long a connection may take, TLS included, before the next provider is tried.
+const CONNECT_TIMEOUT: &str = "5s";
+
+pub(super) fn cluster(provider: &Provider, hold_headers: bool, site: &Site) -> Value {
+    let origin = &provider.endpoint;
+    let mut cluster = Map::new();
+    let mut set = |name: &str, value: Value| {
+        cluster.insert(name.to_owned(), value);
+    };
+    set("@type", json!("type.googleapis.com/envoy.config.cluster.v3.Cluster"));
+    set("name", json!(provider.name));
+    set("connect_timeout", json!(CONNECT_TIMEOUT));
+    set("per_connection_buffer_limit_bytes", json!(CONNECTION_BUFFER_BYTES));
+    if origin.host.parse::<IpAddr>().is_ok() {
+        set("type", json!("STATIC"));
+        set("load_assignment", assignment(provider, false));
+    } else {
+        set("cluster_type", by_name());
+        set("load_assignment", assignment(provider, true));
+    }
+    if origin.tls {
+        set("transport_socket", tls(origin, site));
+    }
+    set(
+        "circuit_breakers",
+        json!({
+            "thresholds": [{
+                "max_connections": CONCURRENCY,
+                "max_pending_requests": CONCURRENCY,
+                "max_requests": CONCURRENCY,
+                "max_retries": CONCURRENCY,
+            }],
+        }),
+    );
+    set(
+        "outlier_detection",
+        json!({
+            "consecutive_5xx": 5,
+            "interval": "5s",
+            "base_ejection_time": "10s",
+            "max_ejection_time": "60s",
+            // Of several addresses some may rest; an only address never does. Taking a provider out of the order is the
+            // gateway role's business.
+            "max_ejection_percent": 34,
+            "enforcing_success_rate": 0,
+        }),
+    );
+    // A model that thinks says nothing for minutes, and something between here and there forgets silent connections.
+    set(
+        "upstream_connection_options",
+        json!({ "tcp_keepalive": { "keepalive_time": 60, "keepalive_interval": 15, "keepalive_probes": 4 } }),
+    );
+    set(
+        "typed_extension_protocol_options",
+        protocols(origin.tls, hold_headers, site),
+    );
+    Value::Object(cluster)
+}
+
+/// The clusters of both discovery responses; of two with one name that of `new`.
+pub(super) fn both(new: &Value, old: &Value) -> Value {
+    let resources = |part: &Value| {
+        part.get("resources")
+            .and_then(Value::as_array)
+            .cloned()
+            .unwrap_or_default()
+    };
+    let mut clusters = resources(new);
+    let names: Vec<_> = clusters.iter().map(|cluster| cluster.get("name").cloned()).collect();
+    clusters.extend(
+        resources(old)
+            .into_iter()
+            .filter(|cluster| !names.contains(&cluster.get("name").cloned())),
+    );
+    discovery(clusters)
+}
+
+/// Every address behind the host's name, asked for again when the answer's time to live has passed.
+fn by_name() -> Value {
+    json!({
+        "name": "envoy.cluster.dns",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.clusters.dns.v3.DnsCluster",
+            // Not every network that resolves IPv6 addresses can reach them.
+            "dns_lookup_family": "V4_PREFERRED",
+            "respect_dns_ttl": true,
+            "dns_failure_refresh_rate": { "base_interval": "1s", "max_interval": "10s" },
+        },
+    })
+}
+
+/// The provider's address, and where a name that does not resolve leads.
+///
+/// A cluster without a host answers 503 without trying the next provider. So a cluster whose host is a name has, behind
+/// it, an address that refuses every connection (nobody listens on port 0), and a refused connection is tried elsewhere.
+/// The provisioning factor keeps requests away from it as long as there is one address in front of it.
+fn assignment(provider: &Provider, with_last_resort: bool) -> Value {
+    let origin = &provider.endpoint;
+    let endpoints = |host: &str, port: u16| json!([{ "endpoint": { "address": socket_address(host, port) } }]);
+    let own = endpoints(&origin.host, origin.port);
+    if !with_last_resort {
+        return json!({ "cluster_name": provider.name, "endpoints": [{ "lb_endpoints": own }] });
+    }
+    json!({
+        "cluster_name": provider.name,
+        "endpoints": [
+            { "priority": 0, "lb_endpoints": own },
+            { "priority": 1, "lb_endpoints": endpoints("127.0.0.1", 0) },
+        ],
+        "policy": { "overprovisioning_factor": 100_000 },
+    })
+}
+
+fn tls(origin: &Origin, site: &Site) -> Value {
+    let kind = match origin.host.parse::<IpAddr>() {
+        Ok(_) => "IP_ADDRESS",
+        Err(_) => "DNS",
+    };
+    let mut context = Map::new();
+    context.insert(
+        "@type".to_owned(),
+        json!("type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext"),
+    );
+    if kind == "DNS" {
+        context.insert("sni".to_owned(), json!(origin.host));
+    }
+    context.insert(
+        "common_tls_context".to_owned(),
+        json!({
+            "tls_params": { "tls_minimum_protocol_version": "TLSv1_2" },
+            "validation_context": {
+                "trusted_ca": { "filename": site.ca_file.display().to_string() },
+                "match_typed_subject_alt_names": [{ "san_type": kind, "matcher": { "exact": origin.host } }],
+            },
+        }),
+    );
+    json!({ "name": "envoy.transport_sockets.tls", "typed_config": context })
+}
+
+/// HTTP/2 where the provider offers it under TLS, else HTTP/1.1; and the provider role, once per attempt.
+fn protocols(tls: bool, hold_headers: bool, site: &Site) -> Value {
+    let name = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
+    let mut options = Map::new();
+    options.insert("@type".to_owned(), json!(format!("type.googleapis.com/{name}")));
+    options.insert(
+        "common_http_protocol_options".to_owned(),
+        json!({ "idle_timeout": "60s" }),
+    );
+    match tls {
+        true => options.insert(
+            "auto_config".to_owned(),
+            json!({
+                "http_protocol_options": {},
+                "http2_protocol_options": { "connection_keepalive": { "interval": "30s", "timeout": "10s" } },
+            }),
+        ),
+        false => options.insert(
+            "explicit_http_config".to_owned(),
+            json!({ "http_protocol_options": {} }),
+        ),
+    };
+    if hold_headers {
+        options.insert(
+            "http_filters".to_owned(),
+            json!([
+                discovered_filter("provider", Part::ProviderFilter, site),
+                {
+                    "name": "envoy.filters.http.upstream_codec",
+                    "typed_config": {
+                        "@type": "type.googleapis.com/envoy.extensions.filters.http.upstream_codec.v3.UpstreamCodec",
+                    },
+                },
+            ]),
+        );
+    }
+    let mut by_name = Map::new();
+    by_name.insert(name.to_owned(), Value::Object(options));
+    Value::Object(by_name)
+}

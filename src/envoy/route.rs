@@ -1,0 +1,165 @@
+//! Which cluster an attempt goes to, and what is tried again.
+//!
+//! Where headers are held, the module names the cluster of each attempt in filter state. Where they are not, the host the
+//! client asked for decides.
+
+use serde_json::{Map, Value, json};
+
+use super::listener::ROUTES;
+use super::{CLUSTER_KEY, MAX_RETRIES, RETRY_HEADER, discovery};
+use crate::provider::Origin;
+use crate::world::World;
+
+/// The cluster of a request that the module did not send anywhere. It does not exist, and Envoy answers 503.
+const NOWHERE: &str = "nowhere";
+
+/// Above the largest body the module accepts, so that a larger one is answered by the module, in the client's words.
+const BODY_MARGIN_BYTES: u64 = 1 << 20;
+
+/// Where in the discovery response the clusters are that the module may name.
+const CLUSTERS: &str = "/resources/0/virtual_hosts/0/routes/0/route/inline_cluster_specifier_plugin/extension/typed_config\
+                        /cluster_matcher/matcher_tree/exact_match_map/map";
+
+pub(super) fn routes(world: &World) -> Value {
+    let body_limit = world.max_body_bytes as u64 + BODY_MARGIN_BYTES;
+    let virtual_hosts = match world.hold_headers {
+        true => vec![by_module(world, body_limit)],
+        false => by_host(world, body_limit),
+    };
+    json!({
+        "@type": "type.googleapis.com/envoy.config.route.v3.RouteConfiguration",
+        "name": ROUTES,
+        "virtual_hosts": virtual_hosts,
+    })
+}
+
+/// The routes of `new` that still know the clusters of `old`, where the module chooses among them.
+pub(super) fn both(new: &Value, old: &Value) -> Value {
+    let (Some(mut resources), Some(known)) = (
+        new.get("resources").cloned(),
+        old.pointer(CLUSTERS).and_then(Value::as_object),
+    ) else {
+        return new.clone();
+    };
+    let pointer = CLUSTERS.trim_start_matches("/resources");
+    if let Some(clusters) = resources.pointer_mut(pointer).and_then(Value::as_object_mut) {
+        for (name, action) in known {
+            clusters.entry(name.clone()).or_insert_with(|| action.clone());
+        }
+    }
+    discovery(resources.as_array().cloned().unwrap_or_default())
+}
+
+fn by_module(world: &World, body_limit: u64) -> Value {
+    let mut clusters = Map::new();
+    for provider in &world.providers {
+        clusters.insert(
+            provider.name.to_string(),
+            json!({ "action": to_cluster(&provider.name) }),
+        );
+    }
+    let mut action = common();
+    action.insert("retry_policy".to_owned(), retries());
+    action.insert(
+        "inline_cluster_specifier_plugin".to_owned(),
+        json!({
+            "extension": {
+                "name": "tollgate",
+                "typed_config": {
+                    "@type": "type.googleapis.com/envoy.extensions.router.cluster_specifiers.matcher.v3.MatcherClusterSpecifier",
+                    "cluster_matcher": {
+                        "matcher_tree": {
+                            "input": {
+                                "name": "cluster",
+                                "typed_config": {
+                                    "@type": "type.googleapis.com/envoy.extensions.matching.common_inputs.network.v3.FilterStateInput",
+                                    "key": CLUSTER_KEY,
+                                },
+                            },
+                            "exact_match_map": { "map": clusters },
+                        },
+                        "on_no_match": { "action": to_cluster(NOWHERE) },
+                    },
+                },
+            },
+        }),
+    );
+    virtual_host("tollgate", &["*".to_owned()], "tollgate", action, body_limit)
+}
+
+/// A virtual host per host of a provider; for any other host Envoy answers 404. Of several providers at one host the first
+/// has it, as the module sees it too.
+fn by_host(world: &World, body_limit: u64) -> Vec<Value> {
+    let mut taken: Vec<String> = Vec::new();
+    let mut hosts = Vec::new();
+    for provider in &world.providers {
+        let mut domains = domains(&provider.endpoint);
+        domains.retain(|domain| !taken.contains(domain));
+        if domains.is_empty() {
+            continue;
+        }
+        taken.extend(domains.iter().cloned());
+        let mut action = common();
+        action.insert("cluster".to_owned(), json!(provider.name));
+        hosts.push(virtual_host(
+            &provider.name,
+            &domains,
+            &provider.name,
+            action,
+            body_limit,
+        ));
+    }
+    hosts
+}
+
+/// What a client may call the host: with its port, and without where the port is the scheme's own.
+fn domains(origin: &Origin) -> Vec<String> {
+    let host = match origin.host.contains(':') {
+        true => format!("[{}]", origin.host),
+        false => origin.host.to_string(),
+    };
+    let mut domains = vec![format!("{host}:{}", origin.port)];
+    if origin.authority() == host {
+        domains.push(host);
+    }
+    domains
+}
+
+fn virtual_host(name: &str, domains: &[String], route: &str, action: Map<String, Value>, body_limit: u64) -> Value {
+    json!({
+        "name": name,
+        "domains": domains,
+        "request_body_buffer_limit": body_limit,
+        "routes": [{ "name": route, "match": { "prefix": "/" }, "route": action }],
+    })
+}
+
+/// No limit on how long an answer may take: the listener ends a request that has gone silent.
+fn common() -> Map<String, Value> {
+    let mut action = Map::new();
+    action.insert("timeout".to_owned(), json!("0s"));
+    action
+}
+
+fn retries() -> Value {
+    json!({
+        "retry_on": "connect-failure,refused-stream,reset,gateway-error,5xx,retriable-status-codes,retriable-headers",
+        "retriable_status_codes": [408, 429],
+        "retriable_headers": [{ "name": RETRY_HEADER, "present_match": true }],
+        "num_retries": MAX_RETRIES,
+        // Each attempt goes where the filter state says by then.
+        "refresh_cluster_on_retry": true,
+        // Another provider need not be spared; the default would add 25 ms and more.
+        "retry_back_off": { "base_interval": "0.001s", "max_interval": "0.010s" },
+    })
+}
+
+fn to_cluster(name: &str) -> Value {
+    json!({
+        "name": name,
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.router.cluster_specifiers.matcher.v3.ClusterAction",
+            "cluster": name,
+        },
+    })
+}
