@@ -228,5 +228,5 @@ macro_rules! index {
 
 index!(ProviderId ModelId TeamId KeyId);
 
-#[cfg(all(test, not(target_arch = "wasm32")))]
+#[cfg(test)]
 mod tests;

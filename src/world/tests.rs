@@ -1,5 +1,7 @@
 //! Documents beside what is said of them (`golden/`; `UPDATE_GOLDEN=1` rewrites), and what a world answers.
 
+#![cfg(not(target_arch = "wasm32"))]
+
 use std::fmt::Write;
 use std::path::Path;
 use std::sync::Arc;
