@@ -134,7 +134,11 @@ impl Fault {
         if matches!(self, Self::Upgrade | Self::ProviderNone | Self::Internal) {
             headers.push(("x-should-retry", "false".to_owned()));
         }
-        Answer { status: self.status(), headers, body: self.body(dialect, request_id) }
+        Answer {
+            status: self.status(),
+            headers,
+            body: self.body(dialect, request_id),
+        }
     }
 
     /// The body alone, in the client's dialect.
@@ -179,20 +183,32 @@ impl Fault {
                 "invalid_api_key",
                 "No API key was sent. Send your virtual key as 'Authorization: Bearer <key>', 'x-api-key' or 'api-key'.",
             ),
-            Self::KeyUnknown => key("invalid_api_key", "This API key is not known here. Check that the key is complete."),
+            Self::KeyUnknown => key(
+                "invalid_api_key",
+                "This API key is not known here. Check that the key is complete.",
+            ),
             Self::KeyDisabled => key("key_disabled", "This API key is disabled. Ask whoever issued it."),
-            Self::KeyExpired => key("key_expired", "This API key has expired. Ask whoever issued it for a new one."),
+            Self::KeyExpired => key(
+                "key_expired",
+                "This API key has expired. Ask whoever issued it for a new one.",
+            ),
             Self::ModelUnknown { model } => invalid(
                 404,
                 Some("model_not_found"),
                 Some("model"),
-                format!("The model '{}' is not available here. GET /v1/models lists what your key may use.", shown(model)),
+                format!(
+                    "The model '{}' is not available here. GET /v1/models lists what your key may use.",
+                    shown(model)
+                ),
             ),
             Self::ModelForbidden { model } => invalid(
                 403,
                 Some("model_not_allowed"),
                 Some("model"),
-                format!("Your key may not use the model '{}'. GET /v1/models lists what it may use.", shown(model)),
+                format!(
+                    "Your key may not use the model '{}'. GET /v1/models lists what it may use.",
+                    shown(model)
+                ),
             ),
             Self::ModelUnnamed => invalid(
                 403,
@@ -200,10 +216,18 @@ impl Fault {
                 Some("model"),
                 "Your key is limited to certain models, and this request names none.".to_owned(),
             ),
-            Self::PathUnknown => invalid(404, Some("unknown_url"), None, "Nothing is served at this path.".to_owned()),
-            Self::MethodWrong { allowed } => {
-                invalid(405, Some("method_not_allowed"), None, format!("This endpoint takes {allowed} requests only."))
-            }
+            Self::PathUnknown => invalid(
+                404,
+                Some("unknown_url"),
+                None,
+                "Nothing is served at this path.".to_owned(),
+            ),
+            Self::MethodWrong { allowed } => invalid(
+                405,
+                Some("method_not_allowed"),
+                None,
+                format!("This endpoint takes {allowed} requests only."),
+            ),
             Self::BodyTooLarge { limit } => invalid(
                 413,
                 Some("request_too_large"),
@@ -230,12 +254,17 @@ impl Fault {
                 "WebSocket connections are not served here, because their use cannot be metered. Use the HTTP API."
                     .to_owned(),
             ),
-            Self::ProviderNone => {
-                invalid(404, Some("not_configured"), None, "This gateway is not configured for such requests.".to_owned())
-            }
-            Self::ProviderUnreachable => {
-                ours(502, "upstream_unreachable", "The model's provider could not be reached. Try again.")
-            }
+            Self::ProviderNone => invalid(
+                404,
+                Some("not_configured"),
+                None,
+                "This gateway is not configured for such requests.".to_owned(),
+            ),
+            Self::ProviderUnreachable => ours(
+                502,
+                "upstream_unreachable",
+                "The model's provider could not be reached. Try again.",
+            ),
             Self::ProviderSilent => ours(504, "upstream_timeout", "The model's provider did not answer in time."),
             Self::ProviderCredential => ours(
                 502,
@@ -302,16 +331,28 @@ mod tests {
 
     #[test]
     fn a_long_model_name_is_not_echoed_whole() {
-        let fault = Fault::ModelUnknown { model: "x".repeat(10_000) };
+        let fault = Fault::ModelUnknown {
+            model: "x".repeat(10_000),
+        };
         assert!(fault.body(Dialect::OpenAi, "").len() < 400);
     }
 
     #[test]
     fn a_key_problem_is_401_and_names_no_key() {
-        for fault in [Fault::KeyMissing, Fault::KeyUnknown, Fault::KeyDisabled, Fault::KeyExpired] {
+        for fault in [
+            Fault::KeyMissing,
+            Fault::KeyUnknown,
+            Fault::KeyDisabled,
+            Fault::KeyExpired,
+        ] {
             let answer = fault.answer(Dialect::OpenAi, "id");
             assert_eq!(answer.status, 401);
-            assert!(answer.headers.iter().any(|(name, value)| *name == "x-request-id" && value == "id"));
+            assert!(
+                answer
+                    .headers
+                    .iter()
+                    .any(|(name, value)| *name == "x-request-id" && value == "id")
+            );
         }
     }
 }

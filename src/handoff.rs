@@ -42,7 +42,12 @@ impl Handoff {
     /// The text of it.
     pub fn encode(&self) -> String {
         let Place { vm, exchange } = self.place;
-        let mut text = format!("{vm:x}\t{exchange:x}\t{}\t{}\t{}", self.begun, self.endpoint.name(), self.path);
+        let mut text = format!(
+            "{vm:x}\t{exchange:x}\t{}\t{}\t{}",
+            self.begun,
+            self.endpoint.name(),
+            self.path
+        );
         for (provider, model) in &self.legs {
             text.push('\n');
             text.push_str(provider);
@@ -70,9 +75,18 @@ impl Handoff {
         let endpoint = Endpoint::ALL.into_iter().find(|endpoint| endpoint.name() == name)?;
         let path = fields.next()?.to_owned();
         let legs = lines
-            .map(|line| line.split_once('\t').map(|(provider, model)| (provider.to_owned(), model.to_owned())))
+            .map(|line| {
+                line.split_once('\t')
+                    .map(|(provider, model)| (provider.to_owned(), model.to_owned()))
+            })
             .collect::<Option<_>>()?;
-        Some(Self { place, begun, endpoint, path, legs })
+        Some(Self {
+            place,
+            begun,
+            endpoint,
+            path,
+            legs,
+        })
     }
 }
 

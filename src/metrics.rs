@@ -60,8 +60,24 @@ const FIRST_TOKEN_MS: &[f64] = &[
     2_000.0, 3_000.0, 5_000.0, 10_000.0, 30_000.0, 60_000.0,
 ];
 const PER_TOKEN_US: &[f64] = &[
-    100.0, 500.0, 1_000.0, 2_500.0, 5_000.0, 7_500.0, 10_000.0, 15_000.0, 20_000.0, 30_000.0, 40_000.0, 50_000.0,
-    75_000.0, 100_000.0, 200_000.0, 500_000.0, 1_000_000.0, 2_500_000.0,
+    100.0,
+    500.0,
+    1_000.0,
+    2_500.0,
+    5_000.0,
+    7_500.0,
+    10_000.0,
+    15_000.0,
+    20_000.0,
+    30_000.0,
+    40_000.0,
+    50_000.0,
+    75_000.0,
+    100_000.0,
+    200_000.0,
+    500_000.0,
+    1_000_000.0,
+    2_500_000.0,
 ];
 const ADDED_US: &[f64] = &[
     5.0, 10.0, 15.0, 20.0, 30.0, 40.0, 50.0, 75.0, 100.0, 150.0, 250.0, 500.0, 1_000.0, 2_500.0, 5_000.0, 10_000.0,
@@ -200,9 +216,23 @@ mod tests {
     #[test]
     fn histograms_alone_have_buckets_and_they_rise() {
         for metric in CATALOGUE {
-            assert_eq!(metric.kind == Kind::Histogram, !metric.buckets.is_empty(), "{}", metric.name);
-            assert!(metric.buckets.windows(2).all(|pair| pair[0] < pair[1]), "{}", metric.name);
-            assert_eq!(metric.kind == Kind::Counter, metric.name.ends_with("_total"), "{}", metric.name);
+            assert_eq!(
+                metric.kind == Kind::Histogram,
+                !metric.buckets.is_empty(),
+                "{}",
+                metric.name
+            );
+            assert!(
+                metric.buckets.windows(2).all(|pair| pair[0] < pair[1]),
+                "{}",
+                metric.name
+            );
+            assert_eq!(
+                metric.kind == Kind::Counter,
+                metric.name.ends_with("_total"),
+                "{}",
+                metric.name
+            );
         }
     }
 
@@ -222,6 +252,9 @@ mod tests {
             std::fs::write(path, markdown()).unwrap();
         }
         let page = std::fs::read_to_string(path).unwrap();
-        assert!(page == markdown(), "docs/metrics.md differs; UPDATE_GOLDEN=1 cargo test rewrites it");
+        assert!(
+            page == markdown(),
+            "docs/metrics.md differs; UPDATE_GOLDEN=1 cargo test rewrites it"
+        );
     }
 }

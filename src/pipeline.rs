@@ -149,14 +149,23 @@ pub fn receive(world: &Rc<World>, headers: &Headers, ends: bool, now: Now) -> Re
     let mut origin = Origin {
         world: Rc::clone(world),
         endpoint,
-        dialect: client_dialect(endpoint, headers, at.and_then(|id| world.provider(id)).map(|p| p.dialect)),
+        dialect: client_dialect(
+            endpoint,
+            headers,
+            at.and_then(|id| world.provider(id)).map(|p| p.dialect),
+        ),
         key: None,
         since: now,
         request_id: headers.text("x-request-id").unwrap_or_default().to_owned(),
     };
     match judge(&mut origin, headers, ends, at, path) {
         Ok(receipt) => receipt,
-        Err(fault) => Receipt::Refuse(Refused { origin, model: None, in_flight: false, fault }),
+        Err(fault) => Receipt::Refuse(Refused {
+            origin,
+            model: None,
+            in_flight: false,
+            fault,
+        }),
     }
 }
 
@@ -170,13 +179,15 @@ fn judge(
 ) -> Result<Receipt, Fault> {
     let world = Rc::clone(&origin.world);
     let credential = caller::presented(|name| headers.value(name));
-    origin.key = Some(caller::authenticate(&world, credential, origin.since.seconds()).map_err(|refusal| {
-        origin.key = match refusal {
-            Refusal::Disabled(key) | Refusal::Expired(key) => Some(key),
-            Refusal::Missing | Refusal::Unknown => None,
-        };
-        refused_key(refusal)
-    })?);
+    origin.key = Some(
+        caller::authenticate(&world, credential, origin.since.seconds()).map_err(|refusal| {
+            origin.key = match refusal {
+                Refusal::Disabled(key) | Refusal::Expired(key) => Some(key),
+                Refusal::Missing | Refusal::Unknown => None,
+            };
+            refused_key(refusal)
+        })?,
+    );
     let endpoint = origin.endpoint.ok_or(Fault::PathUnknown)?;
     if headers.has("upgrade") || headers.text(":method") == Some("CONNECT") {
         return Err(Fault::Upgrade);
@@ -184,21 +195,40 @@ fn judge(
     let method = headers.text(":method").unwrap_or_default();
     match (endpoint, method) {
         (Endpoint::Models, "GET" | "HEAD") => {
-            return listing::answer(origin, path).map(|answer| Receipt::Answer(Answered { origin: origin.clone(), answer }));
+            return listing::answer(origin, path).map(|answer| {
+                Receipt::Answer(Answered {
+                    origin: origin.clone(),
+                    answer,
+                })
+            });
         }
         (Endpoint::Models, _) => return Err(Fault::MethodWrong { allowed: "GET" }),
         (Endpoint::Other, _) | (_, "POST") => {}
         _ => return Err(Fault::MethodWrong { allowed: "POST" }),
     }
     let kind = body_kind(endpoint, headers)?;
-    let announced = headers.text("content-length").and_then(|length| length.parse::<usize>().ok());
-    let received = Received { origin: origin.clone(), at, path: path.to_owned(), posts: method == "POST", body: kind, seen: 0 };
+    let announced = headers
+        .text("content-length")
+        .and_then(|length| length.parse::<usize>().ok());
+    let received = Received {
+        origin: origin.clone(),
+        at,
+        path: path.to_owned(),
+        posts: method == "POST",
+        body: kind,
+        seen: 0,
+    };
     if announced.is_some_and(|length| length > world.max_body_bytes) {
-        return Err(Fault::BodyTooLarge { limit: world.max_body_bytes });
+        return Err(Fault::BodyTooLarge {
+            limit: world.max_body_bytes,
+        });
     }
     match ends {
         false => Ok(Receipt::Await(Box::new(received))),
-        true => received.route(&[]).map(|sent| Receipt::Send(Box::new(sent))).map_err(|(fault, _)| fault),
+        true => received
+            .route(&[])
+            .map(|sent| Receipt::Send(Box::new(sent)))
+            .map_err(|(fault, _)| fault),
     }
 }
 
@@ -241,7 +271,9 @@ impl Received {
     /// may still be edited.
     pub fn departs(&self, headers: &Headers) -> Departure {
         let provider = self.at.and_then(|id| self.origin.world.provider(id));
-        let mut departure = provider.map(|provider| departure::to_provider(provider, headers)).unwrap_or_default();
+        let mut departure = provider
+            .map(|provider| departure::to_provider(provider, headers))
+            .unwrap_or_default();
         if headers.has("content-length") && self.body != BodyKind::Opaque {
             departure.remove.push("content-length");
         }
@@ -254,7 +286,12 @@ impl Received {
     }
 
     fn refuse(self: Box<Self>, fault: Fault, model: Option<ModelId>) -> Refused {
-        Refused { origin: self.origin, model, in_flight: true, fault }
+        Refused {
+            origin: self.origin,
+            model,
+            in_flight: true,
+            fault,
+        }
     }
 
     fn route(&self, body: &[u8]) -> Result<Sent, (Fault, Option<ModelId>)> {
@@ -282,11 +319,15 @@ impl Received {
     }
 
     fn route_model(&self, name: String, body: Body) -> Result<Sent, (Fault, Option<ModelId>)> {
-        let Origin { world, dialect, key, .. } = &self.origin;
+        let Origin {
+            world, dialect, key, ..
+        } = &self.origin;
         let Some(model) = world.model_by_name(&name) else {
             return Err((Fault::ModelUnknown { model: name }, None));
         };
-        let permitted = key.and_then(|key| world.key(key)).is_some_and(|key| key.models.contains(model));
+        let permitted = key
+            .and_then(|key| world.key(key))
+            .is_some_and(|key| key.models.contains(model));
         if !permitted {
             return Err((Fault::ModelForbidden { model: name }, Some(model)));
         }
@@ -296,12 +337,21 @@ impl Received {
         };
         match legs.is_empty() {
             true => Err((Fault::ModelUnknown { model: name }, Some(model))),
-            false => Ok(Sent::new(self.origin.clone(), &self.path, self.posts, Some(model), body, legs)),
+            false => Ok(Sent::new(
+                self.origin.clone(),
+                &self.path,
+                self.posts,
+                Some(model),
+                body,
+                legs,
+            )),
         }
     }
 
     fn route_unnamed(&self) -> Result<Sent, (Fault, Option<ModelId>)> {
-        let Origin { world, dialect, key, .. } = &self.origin;
+        let Origin {
+            world, dialect, key, ..
+        } = &self.origin;
         let limited = key
             .and_then(|key| world.key(key))
             .is_none_or(|key| !matches!(key.models, crate::world::Allowed::All));
@@ -313,7 +363,14 @@ impl Received {
             None => route::without_model(world, *dialect),
         };
         let leg = leg.ok_or((Fault::ProviderNone, None))?;
-        Ok(Sent::new(self.origin.clone(), &self.path, self.posts, None, Body::Opaque, vec![leg]))
+        Ok(Sent::new(
+            self.origin.clone(),
+            &self.path,
+            self.posts,
+            None,
+            Body::Opaque,
+            vec![leg],
+        ))
     }
 }
 
@@ -335,7 +392,8 @@ impl Refused {
 
     /// What happened.
     pub fn record<'w>(&'w self, now: Now) -> Record<'w> {
-        self.origin.record(self.model, self.fault.outcome(), self.in_flight, now)
+        self.origin
+            .record(self.model, self.fault.outcome(), self.in_flight, now)
     }
 }
 
@@ -351,7 +409,10 @@ impl Origin {
     pub fn labels(&self) -> (&str, &str) {
         let key = self.key.and_then(|id| self.world.key(id));
         let team = key.and_then(|key| key.team).and_then(|id| self.world.team(id));
-        (key.map_or(metrics::UNKNOWN, |key| &key.name), team.map_or(metrics::NONE, |team| &team.name))
+        (
+            key.map_or(metrics::UNKNOWN, |key| &key.name),
+            team.map_or(metrics::NONE, |team| &team.name),
+        )
     }
 
     fn record<'w>(&'w self, model: Option<ModelId>, outcome: &'static str, in_flight: bool, now: Now) -> Record<'w> {
@@ -359,7 +420,9 @@ impl Origin {
         Record {
             key,
             team,
-            model: model.and_then(|id| self.world.model(id)).map_or(metrics::NONE, |model| &model.name),
+            model: model
+                .and_then(|id| self.world.model(id))
+                .map_or(metrics::NONE, |model| &model.name),
             provider: metrics::NONE,
             endpoint: self.endpoint.map_or(metrics::NONE, Endpoint::name),
             outcome,
@@ -399,7 +462,9 @@ fn body_kind(endpoint: Endpoint, headers: &Headers) -> Result<BodyKind, Fault> {
     let content_type = headers.text("content-type").unwrap_or_default();
     let media = content_type.split(';').next().unwrap_or_default().trim();
     let json = media.eq_ignore_ascii_case("application/json");
-    let encoded = headers.text("content-encoding").is_some_and(|e| !e.trim().eq_ignore_ascii_case("identity"));
+    let encoded = headers
+        .text("content-encoding")
+        .is_some_and(|e| !e.trim().eq_ignore_ascii_case("identity"));
     if encoded {
         return Err(Fault::ContentEncoded);
     }

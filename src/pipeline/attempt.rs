@@ -134,11 +134,30 @@ impl Attempt {
             (Some(reported), _) if over => (reported, Usage::default()),
             (Some(reported), _) => {
                 let unreported = written.saturating_sub(reported.completion());
-                (reported, Usage { output: unreported, ..Usage::default() })
+                (
+                    reported,
+                    Usage {
+                        output: unreported,
+                        ..Usage::default()
+                    },
+                )
             }
             (None, _) if reading.error_in_stream && reading.text_bytes == 0 => return Bill::Nothing,
-            (None, Some(input)) => (Usage::default(), Usage { input, output: written, ..Usage::default() }),
-            (None, None) => (Usage::default(), Usage { output: written, ..Usage::default() }),
+            (None, Some(input)) => (
+                Usage::default(),
+                Usage {
+                    input,
+                    output: written,
+                    ..Usage::default()
+                },
+            ),
+            (None, None) => (
+                Usage::default(),
+                Usage {
+                    output: written,
+                    ..Usage::default()
+                },
+            ),
         };
         if reported.is_zero() && estimated.is_zero() {
             return Bill::Unmetered;
@@ -150,8 +169,15 @@ impl Attempt {
                 false => price.cost(&reported, tier),
             };
             let of_all = price.cost(&reported.plus(&estimated), tier);
-            Cost { reported: of_reported, estimated: crate::price::Nanodollars(of_all.0.saturating_sub(of_reported.0)) }
+            Cost {
+                reported: of_reported,
+                estimated: crate::price::Nanodollars(of_all.0.saturating_sub(of_reported.0)),
+            }
         });
-        Bill::Metered { reported, estimated, cost }
+        Bill::Metered {
+            reported,
+            estimated,
+            cost,
+        }
     }
 }

@@ -64,7 +64,10 @@ const ANTHROPIC_VERSION: &str = "2023-06-01";
 
 /// Takes the client's credential and identity away and shows the provider the gateway's.
 pub(super) fn to_provider(provider: &Provider, headers: &Headers) -> Departure {
-    let mut departure = Departure { remove: present(CLIENT_HEADERS, headers), set: Vec::new() };
+    let mut departure = Departure {
+        remove: present(CLIENT_HEADERS, headers),
+        set: Vec::new(),
+    };
     if let Some(credential) = &provider.credential {
         let (name, value) = credential.header();
         departure.remove.retain(|removed| *removed != name);

@@ -30,11 +30,19 @@ impl Foreign {
     pub fn begin(&mut self, headers: &Headers) -> Option<Begun> {
         let provider = self.provider(self.handoff.begun)?;
         let mut departure = departure::to_provider(provider, headers);
-        departure.set.push((":path", provider.endpoint.path(provider.dialect, &self.handoff.path)));
+        departure
+            .set
+            .push((":path", provider.endpoint.path(provider.dialect, &self.handoff.path)));
         departure.set.push((":authority", provider.endpoint.authority()));
         self.handoff.begun += 1;
-        let next_cluster = self.provider(self.handoff.begun).map(|provider| provider.name.to_string());
-        Some(Begun { departure, translates: true, next_cluster })
+        let next_cluster = self
+            .provider(self.handoff.begun)
+            .map(|provider| provider.name.to_string());
+        Some(Begun {
+            departure,
+            translates: true,
+            next_cluster,
+        })
     }
 
     /// What the attempt after this one is handed.

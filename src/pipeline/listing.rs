@@ -27,7 +27,11 @@ pub(super) fn answer(origin: &Origin, path: &str) -> Result<Answer, Fault> {
         ("x-request-id", origin.request_id.clone()),
         ("request-id", origin.request_id.clone()),
     ];
-    Ok(Answer { status: 200, headers, body: body.to_string().into_bytes() })
+    Ok(Answer {
+        status: 200,
+        headers,
+        body: body.to_string().into_bytes(),
+    })
 }
 
 /// Sources: OpenAI API reference, "List models"; Anthropic API reference, "List Models".

@@ -60,7 +60,14 @@ pub(super) enum Body {
 }
 
 impl Sent {
-    pub(super) fn new(origin: Origin, path: &str, posts: bool, model: Option<ModelId>, body: Body, legs: Vec<Leg>) -> Self {
+    pub(super) fn new(
+        origin: Origin,
+        path: &str,
+        posts: bool,
+        model: Option<ModelId>,
+        body: Body,
+        legs: Vec<Leg>,
+    ) -> Self {
         Self {
             origin,
             path: path.to_owned(),
@@ -83,10 +90,21 @@ impl Sent {
     pub fn handoff(&self, place: Place) -> Handoff {
         let legs = self.legs.iter().map(|leg| {
             let provider = self.provider(leg).map_or(metrics::NONE, |provider| &provider.name);
-            (provider.to_owned(), self.target(leg).map(|target| target.model.to_string()).unwrap_or_default())
+            (
+                provider.to_owned(),
+                self.target(leg)
+                    .map(|target| target.model.to_string())
+                    .unwrap_or_default(),
+            )
         });
         let path = self.path.clone();
-        Handoff { place, begun: self.attempts.len(), endpoint: self.endpoint(), path, legs: legs.collect() }
+        Handoff {
+            place,
+            begun: self.attempts.len(),
+            endpoint: self.endpoint(),
+            path,
+            legs: legs.collect(),
+        }
     }
 
     /// The cluster of the attempt to come.
@@ -99,9 +117,11 @@ impl Sent {
     pub fn routed(&self, headers: &Headers) -> Departure {
         match self.legs.len() {
             0 | 1 => departure::to_router(headers, 1, None),
-            several => {
-                departure::to_router(headers, several - 1, Some("5xx,reset,retriable-status-codes,retriable-headers"))
-            }
+            several => departure::to_router(
+                headers,
+                several - 1,
+                Some("5xx,reset,retriable-status-codes,retriable-headers"),
+            ),
         }
     }
 
@@ -117,9 +137,15 @@ impl Sent {
         self.attempts.push(Attempt::new(leg));
         let provider = self.provider(&leg)?;
         let mut departure = departure::to_provider(provider, headers);
-        departure.set.push((":path", provider.endpoint.path(provider.dialect, &self.path)));
+        departure
+            .set
+            .push((":path", provider.endpoint.path(provider.dialect, &self.path)));
         departure.set.push((":authority", provider.endpoint.authority()));
-        Some(Begun { departure, translates: self.translates(&leg), next_cluster: self.cluster().map(str::to_owned) })
+        Some(Begun {
+            departure,
+            translates: self.translates(&leg),
+            next_cluster: self.cluster().map(str::to_owned),
+        })
     }
 
     /// An attempt begins whose headers have left already, or whose provider role runs where it cannot be seen: only its
@@ -134,7 +160,9 @@ impl Sent {
     pub fn begin_here(&mut self, headers: &Headers) -> Departure {
         self.begin_unseen();
         let provider = self.attempts.last().and_then(|attempt| self.provider(&attempt.leg));
-        provider.map(|provider| departure::to_provider(provider, headers)).unwrap_or_default()
+        provider
+            .map(|provider| departure::to_provider(provider, headers))
+            .unwrap_or_default()
     }
 
     /// Whether the body of the attempt under way must be edited.
@@ -150,7 +178,11 @@ impl Sent {
     /// The body in the words of the attempt's provider; `None` where the client's bytes will do. Depends on the body
     /// and the leg alone, so every attempt starts from the original.
     pub fn translate(&self, body: &[u8]) -> Option<Vec<u8>> {
-        let model = self.attempts.last().and_then(|attempt| self.target(&attempt.leg)).map(|target| &*target.model);
+        let model = self
+            .attempts
+            .last()
+            .and_then(|attempt| self.target(&attempt.leg))
+            .map(|target| &*target.model);
         match &self.body {
             Body::Json(ask) => {
                 let renamed = model.filter(|model| *model != ask.model);
@@ -166,22 +198,35 @@ impl Sent {
 
     /// The head of a reply. `ends` says that no body follows.
     pub fn reply_head(&mut self, headers: &Headers, ends: bool, now: Now) -> ReplyHead {
-        let status = headers.text(":status").and_then(|status| status.parse().ok()).unwrap_or(0);
+        let status = headers
+            .text(":status")
+            .and_then(|status| status.parse().ok())
+            .unwrap_or(0);
         let endpoint = self.endpoint();
         let hides = match &self.body {
             Body::Json(ask) => self.adds_usage(ask),
             Body::Form { .. } | Body::Opaque => false,
         };
-        let ours = self.attempts.last().and_then(|attempt| self.provider(&attempt.leg)).is_some_and(|p| p.credential.is_some());
+        let ours = self
+            .attempts
+            .last()
+            .and_then(|attempt| self.provider(&attempt.leg))
+            .is_some_and(|p| p.credential.is_some());
         let mut head = ReplyHead {
-            remove: PROVIDER_HEADERS.iter().copied().filter(|name| headers.has(name)).collect(),
+            remove: PROVIDER_HEADERS
+                .iter()
+                .copied()
+                .filter(|name| headers.has(name))
+                .collect(),
             ..ReplyHead::default()
         };
         if !self.origin.request_id.is_empty() {
             head.set.push(("x-tollgate-request-id", self.origin.request_id.clone()));
         }
         let refusal = (matches!(status, 401 | 403) && ours).then_some(Fault::ProviderCredential);
-        let refusal_body = refusal.as_ref().map(|fault| fault.body(self.origin.dialect, &self.origin.request_id));
+        let refusal_body = refusal
+            .as_ref()
+            .map(|fault| fault.body(self.origin.dialect, &self.origin.request_id));
         let Some(attempt) = self.attempts.last_mut() else {
             return head;
         };
@@ -189,15 +234,21 @@ impl Sent {
         attempt.ended = ends.then_some(now);
         if let Some(fault) = refusal {
             head.status = Some(fault.status());
-            head.remove.extend(["content-length", "content-encoding", "www-authenticate"]);
+            head.remove
+                .extend(["content-length", "content-encoding", "www-authenticate"]);
             head.set.push(("content-type", "application/json".to_owned()));
             attempt.fault = Some(fault);
             attempt.replacement = refusal_body;
             return head;
         }
-        let encoded = headers.text("content-encoding").is_some_and(|e| !e.trim().eq_ignore_ascii_case("identity"));
+        let encoded = headers
+            .text("content-encoding")
+            .is_some_and(|e| !e.trim().eq_ignore_ascii_case("identity"));
         let media = headers.text("content-type").unwrap_or_default();
-        let streaming = media.trim_start().get(..17).is_some_and(|m| m.eq_ignore_ascii_case("text/event-stream"));
+        let streaming = media
+            .trim_start()
+            .get(..17)
+            .is_some_and(|m| m.eq_ignore_ascii_case("text/event-stream"));
         attempt.unreadable = encoded;
         if !encoded {
             let success = (200..300).contains(&status);
@@ -239,7 +290,9 @@ impl Sent {
     pub fn unanswered(&mut self, status: u16) -> Answer {
         let fault = match status {
             408 | 504 => Fault::ProviderSilent,
-            413 => Fault::BodyTooLarge { limit: self.origin.world.max_body_bytes },
+            413 => Fault::BodyTooLarge {
+                limit: self.origin.world.max_body_bytes,
+            },
             _ => Fault::ProviderUnreachable,
         };
         let answer = fault.answer(self.origin.dialect, &self.origin.request_id);
@@ -266,9 +319,15 @@ impl Sent {
         };
         let last = self.attempts.len().saturating_sub(1);
         for (index, attempt) in self.attempts.iter().enumerate() {
-            let ending = if index == last && self.fault.is_none() { ending } else { Ending::ByProvider };
+            let ending = if index == last && self.fault.is_none() {
+                ending
+            } else {
+                Ending::ByProvider
+            };
             let reading = attempt.reading();
-            let provider = self.provider(&attempt.leg).map_or(metrics::NONE, |provider| &provider.name);
+            let provider = self
+                .provider(&attempt.leg)
+                .map_or(metrics::NONE, |provider| &provider.name);
             let outcome = attempt.outcome(&reading, ending);
             let bill = attempt.bill(&asked, &reading, ending, self.price(&attempt.leg));
             record.provider = provider;
@@ -280,7 +339,12 @@ impl Sent {
                 record.per_token_us = (took / 1_000).checked_div(after_first);
             }
             let undecoded = reading.undecoded || attempt.unreadable;
-            record.attempts.push(Attempted { provider, outcome, bill, undecoded });
+            record.attempts.push(Attempted {
+                provider,
+                outcome,
+                bill,
+                undecoded,
+            });
         }
         if let Some(fault) = &self.fault {
             record.outcome = fault.outcome();
@@ -317,7 +381,9 @@ impl Sent {
 
 fn output_tokens(bill: &Bill) -> u64 {
     match bill {
-        Bill::Metered { reported, estimated, .. } => reported.completion().saturating_add(estimated.completion()),
+        Bill::Metered {
+            reported, estimated, ..
+        } => reported.completion().saturating_add(estimated.completion()),
         Bill::Nothing | Bill::Unmetered => 0,
     }
 }

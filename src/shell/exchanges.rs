@@ -24,13 +24,17 @@ pub(super) fn keep(exchange: &Shared) -> Place {
     let number = LAST.get().wrapping_add(1);
     LAST.set(number);
     UNDER_WAY.with_borrow_mut(|all| all.insert(number, Rc::clone(exchange)));
-    Place { vm: VM.with(|vm| *vm), exchange: number }
+    Place {
+        vm: VM.with(|vm| *vm),
+        exchange: number,
+    }
 }
 
 /// The exchange at a place; `None` if that is in another VM, or over.
 pub(super) fn find(place: Place) -> Option<Shared> {
     let here = VM.with(|vm| *vm) == place.vm;
-    here.then(|| UNDER_WAY.with_borrow(|all| all.get(&place.exchange).cloned())).flatten()
+    here.then(|| UNDER_WAY.with_borrow(|all| all.get(&place.exchange).cloned()))
+        .flatten()
 }
 
 /// Lets go of an exchange.

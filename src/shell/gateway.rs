@@ -14,7 +14,7 @@ use crate::handoff::{CLUSTER_PROPERTY, PROPERTY, Place};
 use crate::headers::Headers;
 use crate::meter::Passed;
 use crate::metrics;
-use crate::pipeline::{self, Answered, Ending, Now, Origin, Received, Receipt, Refused, Sent};
+use crate::pipeline::{self, Answered, Ending, Now, Origin, Receipt, Received, Refused, Sent};
 use crate::record::Record;
 use crate::world::World;
 
@@ -60,7 +60,10 @@ enum Reply {
 
 impl Gateway {
     pub(super) fn new(world: Option<Rc<World>>) -> Self {
-        Self { world, stage: Stage::Outside }
+        Self {
+            world,
+            stage: Stage::Outside,
+        }
     }
 }
 
@@ -70,7 +73,11 @@ impl HttpContext for Gateway {
     fn on_http_request_headers(&mut self, _count: usize, ends: bool) -> Action {
         let (Some(world), Ok(headers)) = (&self.world, host::headers(Side::Request)) else {
             let body = br#"{"error":{"message":"The gateway is not configured.","type":"server_error","param":null,"code":"internal_error"}}"#;
-            survive(host::answer(500, &[("content-type", "application/json".to_owned())], body));
+            survive(host::answer(
+                500,
+                &[("content-type", "application/json".to_owned())],
+                body,
+            ));
             return Action::Pause;
         };
         let since = host::now();
@@ -145,7 +152,9 @@ impl HttpContext for Gateway {
         let Ok(mut sent) = under.exchange.try_borrow_mut() else {
             return Action::Continue;
         };
-        let status = host::header(Side::Response, ":status").and_then(|status| status.parse().ok()).unwrap_or(0);
+        let status = host::header(Side::Response, ":status")
+            .and_then(|status| status.parse().ok())
+            .unwrap_or(0);
         let seen = matches!(under.reply, Reply::Elsewhere) && sent.answered();
         if seen && status < 400 {
             return Action::Continue;
@@ -172,7 +181,11 @@ impl HttpContext for Gateway {
                 Reply::Elsewhere => {}
                 Reply::Here => read_chunk(&under.exchange, size, ends),
                 Reply::Ours(body) => {
-                    survive(host::replace_body(Side::Response, size, &body.take().unwrap_or_default()));
+                    survive(host::replace_body(
+                        Side::Response,
+                        size,
+                        &body.take().unwrap_or_default(),
+                    ));
                 }
             }
         }
@@ -180,7 +193,12 @@ impl HttpContext for Gateway {
     }
 
     fn on_http_response_trailers(&mut self, _count: usize) -> Action {
-        if let Stage::Sent(Under { exchange, reply: Reply::Here, .. }) = &self.stage {
+        if let Stage::Sent(Under {
+            exchange,
+            reply: Reply::Here,
+            ..
+        }) = &self.stage
+        {
             read_end(exchange);
         }
         Action::Continue
@@ -251,13 +269,21 @@ impl Gateway {
             survive(host::set_property(CLUSTER_PROPERTY, &cluster));
         }
         survive(host::clear_route_cache());
-        self.stage = Stage::Sent(Under { exchange, place: Some(place), reply: Reply::Elsewhere });
+        self.stage = Stage::Sent(Under {
+            exchange,
+            place: Some(place),
+            reply: Reply::Elsewhere,
+        });
     }
 
     /// Lets the request go where its host says; its answer is read here.
     fn send_here(&mut self, sent: Sent) {
         let exchange = Rc::new(RefCell::new(sent));
-        self.stage = Stage::Sent(Under { exchange, place: None, reply: Reply::Here });
+        self.stage = Stage::Sent(Under {
+            exchange,
+            place: None,
+            reply: Reply::Here,
+        });
     }
 
     fn refuse(&mut self, refused: Refused) -> Action {
@@ -288,11 +314,17 @@ pub(super) fn read_head(sent: &mut Sent, ends: bool) {
 
 /// Reads a chunk of a provider's reply, and passes on what the pipeline says.
 pub(super) fn read_chunk(exchange: &Shared, size: usize, ends: bool) {
-    let Ok(mut sent) = exchange.try_borrow_mut() else { return };
+    let Ok(mut sent) = exchange.try_borrow_mut() else {
+        return;
+    };
     match host::body(Side::Response, size) {
         Err(error) => survive(Err(error)),
         Ok(chunk) => {
-            let now = if ends || sent.wants_time() { host::now() } else { Now::default() };
+            let now = if ends || sent.wants_time() {
+                host::now()
+            } else {
+                Now::default()
+            };
             if let Passed::Replaced(bytes) = sent.reply_chunk(&chunk, now, ends) {
                 drop(sent);
                 survive(host::replace_body(Side::Response, size, &bytes));

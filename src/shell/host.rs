@@ -125,7 +125,11 @@ pub(super) fn now() -> Now {
 /// All headers of a message.
 pub(super) fn headers(side: Side) -> Result<Headers, Error> {
     // SAFETY: `returned` keeps the contract of calls that return bytes.
-    let block = unsafe { returned("get_headers", |data, size| proxy_get_header_map_pairs(side.header_map(), data, size)) }?;
+    let block = unsafe {
+        returned("get_headers", |data, size| {
+            proxy_get_header_map_pairs(side.header_map(), data, size)
+        })
+    }?;
     Ok(Headers::from_block(block.unwrap_or_default()))
 }
 
@@ -144,7 +148,13 @@ pub(super) fn header(side: Side, name: &str) -> Option<String> {
 pub(super) fn set_header(side: Side, name: &str, value: &str) -> Result<(), Error> {
     // SAFETY: both texts outlive the call.
     let status = unsafe {
-        proxy_replace_header_map_value(side.header_map(), name.as_ptr(), name.len(), value.as_ptr(), value.len())
+        proxy_replace_header_map_value(
+            side.header_map(),
+            name.as_ptr(),
+            name.len(),
+            value.as_ptr(),
+            value.len(),
+        )
     };
     done("set_header", status)
 }
@@ -152,7 +162,9 @@ pub(super) fn set_header(side: Side, name: &str, value: &str) -> Result<(), Erro
 /// Removes all headers of a name. Only while the message's headers are held.
 pub(super) fn remove_header(side: Side, name: &str) -> Result<(), Error> {
     // SAFETY: the name outlives the call.
-    done("remove_header", unsafe { proxy_remove_header_map_value(side.header_map(), name.as_ptr(), name.len()) })
+    done("remove_header", unsafe {
+        proxy_remove_header_map_value(side.header_map(), name.as_ptr(), name.len())
+    })
 }
 
 /// Changes the headers of the request as its departure says.
@@ -172,15 +184,20 @@ pub(super) fn body(side: Side, size: usize) -> Result<Vec<u8>, Error> {
         return Ok(Vec::new());
     }
     // SAFETY: as for `headers`.
-    let bytes =
-        unsafe { returned("get_body", |data, length| proxy_get_buffer_bytes(side.buffer(), 0, size, data, length)) }?;
+    let bytes = unsafe {
+        returned("get_body", |data, length| {
+            proxy_get_buffer_bytes(side.buffer(), 0, size, data, length)
+        })
+    }?;
     Ok(bytes.unwrap_or_default())
 }
 
 /// Puts bytes in the place of the `size` bytes that the current callback is about.
 pub(super) fn replace_body(side: Side, size: usize, bytes: &[u8]) -> Result<(), Error> {
     // SAFETY: the bytes outlive the call.
-    done("set_body", unsafe { proxy_set_buffer_bytes(side.buffer(), 0, size, bytes.as_ptr(), bytes.len()) })
+    done("set_body", unsafe {
+        proxy_set_buffer_bytes(side.buffer(), 0, size, bytes.as_ptr(), bytes.len())
+    })
 }
 
 /// The plugin's configuration. Only while it is being configured.
@@ -198,15 +215,21 @@ pub(super) fn configuration() -> Result<Vec<u8>, Error> {
 /// A property of the request or of its processing; its path's parts are joined by zero bytes.
 pub(super) fn property(path: &str) -> Option<Vec<u8>> {
     // SAFETY: as for `headers`; the path outlives the call.
-    unsafe { returned("get_property", |data, size| proxy_get_property(path.as_ptr(), path.len(), data, size)) }
-        .ok()
-        .flatten()
+    unsafe {
+        returned("get_property", |data, size| {
+            proxy_get_property(path.as_ptr(), path.len(), data, size)
+        })
+    }
+    .ok()
+    .flatten()
 }
 
 /// Publishes a property of the request, as filter state `wasm.<name>`.
 pub(super) fn set_property(name: &str, value: &str) -> Result<(), Error> {
     // SAFETY: both texts outlive the call.
-    done("set_property", unsafe { proxy_set_property(name.as_ptr(), name.len(), value.as_ptr(), value.len()) })
+    done("set_property", unsafe {
+        proxy_set_property(name.as_ptr(), name.len(), value.as_ptr(), value.len())
+    })
 }
 
 /// Has Envoy choose the route and the cluster anew. Only while the request's headers are held.
@@ -266,7 +289,9 @@ pub(super) fn set_shared(key: &str, value: &[u8], version: Option<u32>) -> Resul
 pub(super) fn define_metric(kind: MetricKind, name: &str) -> Result<u32, Error> {
     let mut id = 0;
     // SAFETY: the name and the id outlive the call.
-    done("define_metric", unsafe { proxy_define_metric(kind as u32, name.as_ptr(), name.len(), &mut id) })?;
+    done("define_metric", unsafe {
+        proxy_define_metric(kind as u32, name.as_ptr(), name.len(), &mut id)
+    })?;
     Ok(id)
 }
 

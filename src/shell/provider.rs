@@ -19,8 +19,9 @@ use crate::world::World;
 pub(super) struct Provider {
     world: Option<Rc<World>>,
     attempt: Attempt,
-    /// Whether the body is to be edited.
+    /// Whether the body is to be edited, and how much of it is held.
     translates: bool,
+    held: usize,
 }
 
 /// Where this attempt's state is.
@@ -34,7 +35,12 @@ enum Attempt {
 
 impl Provider {
     pub(super) fn new(world: Option<Rc<World>>) -> Self {
-        Self { world, attempt: Attempt::None, translates: false }
+        Self {
+            world,
+            attempt: Attempt::None,
+            translates: false,
+            held: 0,
+        }
     }
 }
 
@@ -43,7 +49,10 @@ impl Context for Provider {}
 impl HttpContext for Provider {
     fn on_http_request_headers(&mut self, _count: usize, ends: bool) -> Action {
         let started = host::now();
-        let Some(begun) = host::headers(Side::Request).ok().and_then(|headers| self.begin(&headers)) else {
+        let Some(begun) = host::headers(Side::Request)
+            .ok()
+            .and_then(|headers| self.begin(&headers))
+        else {
             return refuse();
         };
         if let Err(error) = host::depart(&begun.departure) {
@@ -56,36 +65,27 @@ impl HttpContext for Provider {
         }
         self.translates = begun.translates && !ends;
         self.spent(started);
-        if self.translates { Action::Pause } else { Action::Continue }
+        if self.translates {
+            Action::Pause
+        } else {
+            Action::Continue
+        }
     }
 
     fn on_http_request_body(&mut self, size: usize, ends: bool) -> Action {
         if !self.translates {
             return Action::Continue;
         }
-        if !ends {
-            return Action::Pause;
+        self.held = size;
+        if ends { self.translate(size) } else { Action::Pause }
+    }
+
+    fn on_http_request_trailers(&mut self, _count: usize) -> Action {
+        if self.translates {
+            self.translate(self.held)
+        } else {
+            Action::Continue
         }
-        let started = host::now();
-        self.translates = false;
-        let Ok(body) = host::body(Side::Request, size) else {
-            return refuse();
-        };
-        let edited = match &self.attempt {
-            Attempt::None => None,
-            Attempt::Here(exchange) => exchange.try_borrow().ok().and_then(|sent| sent.translate(&body)),
-            Attempt::Foreign(foreign) => foreign.translate(&body),
-        };
-        if let Some(edited) = edited {
-            let replaced = host::set_header(Side::Request, "content-length", &edited.len().to_string())
-                .and_then(|()| host::replace_body(Side::Request, size, &edited));
-            if let Err(error) = replaced {
-                survive(Err(error));
-                return refuse();
-            }
-        }
-        self.spent(started);
-        Action::Continue
     }
 
     fn on_http_response_headers(&mut self, _count: usize, ends: bool) -> Action {
@@ -128,6 +128,30 @@ impl Provider {
         begun
     }
 
+    /// Puts the whole body, `size` bytes of it, into the provider's words.
+    fn translate(&mut self, size: usize) -> Action {
+        let started = host::now();
+        self.translates = false;
+        let Ok(body) = host::body(Side::Request, size) else {
+            return refuse();
+        };
+        let edited = match &self.attempt {
+            Attempt::None => None,
+            Attempt::Here(exchange) => exchange.try_borrow().ok().and_then(|sent| sent.translate(&body)),
+            Attempt::Foreign(foreign) => foreign.translate(&body),
+        };
+        if let Some(edited) = edited {
+            let replaced = host::set_header(Side::Request, "content-length", &edited.len().to_string())
+                .and_then(|()| host::replace_body(Side::Request, size, &edited));
+            if let Err(error) = replaced {
+                survive(Err(error));
+                return refuse();
+            }
+        }
+        self.spent(started);
+        Action::Continue
+    }
+
     fn spent(&self, since: crate::pipeline::Now) {
         if let Attempt::Here(exchange) = &self.attempt
             && let Ok(mut sent) = exchange.try_borrow_mut()
@@ -140,6 +164,10 @@ impl Provider {
 /// A request that did not come through the gateway role, or that cannot be put into the provider's words, goes nowhere.
 fn refuse() -> Action {
     let body = Fault::Internal.body(Dialect::OpenAi, "");
-    survive(host::answer(Fault::Internal.status(), &[("content-type", "application/json".to_owned())], &body));
+    survive(host::answer(
+        Fault::Internal.status(),
+        &[("content-type", "application/json".to_owned())],
+        &body,
+    ));
     Action::Pause
 }

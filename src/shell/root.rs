@@ -48,7 +48,10 @@ impl RootContext for Root {
         };
         match host::configuration() {
             Ok(text) => self.take(text),
-            Err(error) => reject(&[format!("the host refused {} with status {}", error.call, error.status)], &[]),
+            Err(error) => reject(
+                &[format!("the host refused {} with status {}", error.call, error.status)],
+                &[],
+            ),
         }
     }
 
@@ -83,7 +86,12 @@ impl Root {
 }
 
 fn kept(text: &[u8]) -> Option<Rc<World>> {
-    WORLDS.with_borrow(|worlds| worlds.iter().find(|(kept, _)| kept == text).map(|(_, world)| Rc::clone(world)))
+    WORLDS.with_borrow(|worlds| {
+        worlds
+            .iter()
+            .find(|(kept, _)| kept == text)
+            .map(|(_, world)| Rc::clone(world))
+    })
 }
 
 fn compile(text: Vec<u8>) -> Result<Rc<World>, (Vec<String>, Vec<u8>)> {

@@ -88,8 +88,12 @@ pub(super) fn configure(most: usize) {
     });
     if first {
         for index in 0..count().0 {
-            let Some((entry, _)) = host::shared(&numbered(index)) else { continue };
-            let Some((kind, name)) = entry.split_first() else { continue };
+            let Some((entry, _)) = host::shared(&numbered(index)) else {
+                continue;
+            };
+            let Some((kind, name)) = entry.split_first() else {
+                continue;
+            };
             let kind = match kind {
                 b'c' => MetricKind::Counter,
                 b'g' => MetricKind::Gauge,
@@ -128,7 +132,13 @@ fn define(metric: &'static Metric, labels: &[&str]) -> Option<(u32, bool)> {
     SERIES.with_borrow_mut(|series| {
         let hash = series.hash(metric, labels);
         let labels = labels.iter().map(|label| (*label).into()).collect();
-        let known = Known { hash, metric, labels, id, overflow: !fits };
+        let known = Known {
+            hash,
+            metric,
+            labels,
+            id,
+            overflow: !fits,
+        };
         series.known.insert_unique(hash, known, |known| known.hash);
     });
     Some((id, !fits))
