@@ -1,0 +1,41 @@
+# Every target sets up what it needs by itself (scripts/setup), and asks nothing.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+.PHONY: help demo test check lint fmt build bench clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: ## Envoy with Tollgate, a simulated provider and a minute of traffic, up until Ctrl-C (SECONDS=20: ends by itself)
+	@scripts/setup demo
+	@scripts/build demo
+	@exec .tools/venv/bin/python -m demo $(if $(SECONDS),--seconds $(SECONDS))
+
+test: ## every check and every test (ONLY="native e2e": some of them)
+	@scripts/setup test
+	@exec python3 scripts/test $(ONLY)
+
+check: ## what is quick: formatting, lints, native tests
+	@$(MAKE) test ONLY="format lint native"
+
+lint: ## clippy on everything, natively and for wasm32
+	@$(MAKE) test ONLY="lint"
+
+fmt: ## formats the code
+	@scripts/setup test
+	@cargo fmt --all
+
+build: ## the module and the tollgate command, optimised: target/wasm32-wasip1/release/tollgate.wasm, target/release/tollgate
+	@scripts/setup build
+	@scripts/build release
+
+bench: ## Envoy's cost per request with and without Tollgate (SAVE=1: into bench/results.md)
+	@scripts/setup bench
+	@scripts/build bench
+	@exec .tools/venv/bin/python -m bench $(if $(SAVE),--save)
+
+clean: ## removes what was built (the tools in .tools stay)
+	@cargo clean
+	@rm -rf run

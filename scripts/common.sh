@@ -1,0 +1,58 @@
+# Sourced by the other scripts: words to the person, and packages of the system.
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+tools=$root/.tools
+
+# What is being done now, on stderr, so that a script's stdout stays its result.
+say() { printf '\033[1m==>\033[0m %s\n' "$*" >&2; }
+die() {
+    printf '\033[1;31merror:\033[0m %s\n' "$1" >&2
+    shift
+    for line in "$@"; do printf '       %s\n' "$line" >&2; done
+    exit 1
+}
+if [ ! -t 2 ]; then
+    say() { printf '==> %s\n' "$*" >&2; }
+fi
+
+have() { command -v "$1" >/dev/null 2>&1; }
+
+# as_root COMMAND…: fails when that would need a password.
+as_root() {
+    if [ "$(id -u)" = 0 ]; then
+        "$@"
+    elif have sudo && sudo -n true 2>/dev/null; then
+        sudo -n "$@"
+    elif have sudo && [ -t 0 ] && [ -t 2 ]; then
+        sudo "$@"
+    else
+        return 1
+    fi
+}
+
+# apt PACKAGE…: installs Debian or Ubuntu packages, removes none for them; fails where it cannot.
+apt() {
+    have apt-get || return 1
+    local options=(-qq -y --no-install-recommends --no-remove -o Dpkg::Use-Pty=0)
+    say "installing Debian packages: $*"
+    export DEBIAN_FRONTEND=noninteractive
+    if ! as_root env DEBIAN_FRONTEND=noninteractive apt-get install "${options[@]}" "$@" </dev/null >"$tools/apt.log" 2>&1; then
+        # The lists may be missing (a fresh image) or old.
+        as_root apt-get update -qq </dev/null >>"$tools/apt.log" 2>&1 || return 1
+        as_root env DEBIAN_FRONTEND=noninteractive apt-get install "${options[@]}" "$@" </dev/null >>"$tools/apt.log" 2>&1
+    fi
+}
+
+# need COMMAND PACKAGE…: the command, installed from those packages if it is missing.
+need() {
+    local command=$1
+    shift
+    have "$command" || apt "$@" || die "$command is missing, and installing it did not work." \
+        "Install it with your system's package manager (Debian: apt-get install $*)." \
+        "What was tried: $tools/apt.log"
+}
+
+# version_at_least HAVE WANT
+version_at_least() { [ "$(printf '%s\n%s\n' "$1" "$2" | sort -V | head -n 1)" = "$2" ]; }
+
+mkdir -p "$tools"
