@@ -1,0 +1,48 @@
+//! A simulated LLM provider, as an oracle.
+//!
+//! It speaks OpenAI's and Anthropic's APIs with realistic bodies, counts tokens with a real tokenizer, misbehaves when
+//! a request asks it to, and keeps a ledger of what it would bill, to the nanodollar. Tests compare that ledger with what
+//! a gateway in front of it measured; the demo uses it instead of a provider that costs money. It shares no code with the
+//! gateway: a mistake made twice would cancel out.
+//!
+//! ```text
+//! request → admit (credential, faults, leaks) → dialect: parse, count, compose → limits → bill → play the script
+//! ```
+//!
+//! | module | |
+//! |---|---|
+//! | [`server`] | connections and routes |
+//! | [`call`] | what every request goes through before and after its endpoint |
+//! | [`openai`], [`anthropic`] | the endpoints: parse the request, compose the reply |
+//! | [`steering`] | `x-simulate`: how a request asks to be answered |
+//! | [`stream`] | a reply as a script of events; faults, pace and cuts; how it goes out |
+//! | [`ledger`], [`prices`] | what it costs |
+//! | [`limits`], [`errors`] | how the providers refuse |
+//! | [`text`], [`clock`] | token counts, canned answers, dates |
+//!
+//! A reply is composed whole before its first byte is sent, so what it will cost is known from the start; the
+//! [`ledger::Bill`] travels with the body and books how much of it went out.
+//!
+//! ```no_run
+//! # async fn example() -> std::io::Result<()> {
+//! let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+//! tollgate_simulator::serve(listener, tollgate_simulator::Options::default())?.await
+//! # }
+//! ```
+
+pub mod anthropic;
+pub mod call;
+pub mod clock;
+pub mod errors;
+pub mod ledger;
+pub mod limits;
+pub mod openai;
+pub mod options;
+pub mod prices;
+pub mod server;
+pub mod steering;
+pub mod stream;
+pub mod text;
+
+pub use options::Options;
+pub use server::serve;

@@ -1,0 +1,48 @@
+//! `GET /v1/models` and `GET /v1/models/{id}`, in either dialect.
+
+use axum::extract::{Path, State};
+use axum::response::Response;
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+use crate::call::{Admitted, Call};
+use crate::errors::{Dialect, Problem};
+use crate::server::App;
+
+/// 2025-01-01; when a model was made matters to nobody here.
+const CREATED: u64 = 1_735_689_600;
+
+/// Lists the models of this dialect's provider.
+pub async fn list(State(app): State<Arc<App>>, Admitted(call, _): Admitted) -> Response {
+    let mut names: Vec<&String> = app.models.keys().filter(|name| call.serves(name).is_some()).collect();
+    names.sort();
+    let data: Vec<Value> = names.iter().map(|name| entry(&call, name)).collect();
+    call.free(&match call.dialect {
+        Dialect::OpenAi => json!({"object": "list", "data": data}),
+        Dialect::Anthropic => {
+            json!({"data": data, "first_id": names.first(), "last_id": names.last(), "has_more": false})
+        }
+    })
+}
+
+/// One model.
+pub async fn retrieve(Path(id): Path<String>, Admitted(call, _): Admitted) -> Response {
+    match call.model(Some(&id)) {
+        Ok(_) => call.free(&entry(&call, &id)),
+        Err(problem) => call.refuse(problem),
+    }
+}
+
+fn entry(call: &Call, name: &str) -> Value {
+    match call.dialect {
+        Dialect::OpenAi => json!({"id": name, "object": "model", "created": CREATED, "owned_by": "system"}),
+        Dialect::Anthropic => {
+            json!({"type": "model", "id": name, "display_name": name, "created_at": "2025-01-01T00:00:00Z"})
+        }
+    }
+}
+
+/// Refuses a path parameter nothing is known of.
+pub(super) fn no_such_object(call: &Call, kind: &str, id: &str) -> Response {
+    call.refuse(Problem::invalid(format!("No such {kind} object: {id}")).with_status(404))
+}
