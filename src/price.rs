@@ -14,6 +14,8 @@ mod list;
 mod money;
 mod rule;
 mod spec;
+#[cfg(test)]
+mod tests;
 
 pub use host::provider_for_host;
 pub use list::{Entry, entries, find, lookup};
@@ -25,8 +27,9 @@ use crate::usage::Usage;
 /// What one token of each class of [`Usage`] costs, in whole picodollars.
 ///
 /// Every class has a rate. Where a price names none, the nearest relative's applies, so that nothing becomes free by
-/// omission: cached input, cache writes and audio input cost what input costs; a cache write for an hour costs at least
-/// what one for five minutes does; reasoning and audio output cost what output costs.
+/// omission: cached input, cache writes, audio input and output cost what input costs; a cache write for an hour costs
+/// what one for five minutes does; reasoning and audio output cost what output costs. (An operator's price must name
+/// both input and output; in the bundled list it is embedding models that have no price of output, and no output.)
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Rates {
     /// Text and image input outside any prompt cache.

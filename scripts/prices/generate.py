@@ -76,7 +76,10 @@ def fail(text):
 
 def steps(value, TieredPrices):
     """A price as {threshold: USD per million tokens}, the base at 0, rounded to whole picodollars a token."""
-    pairs = [(0, value)] if not isinstance(value, TieredPrices) else [(0, value.base), *((t.start, t.price) for t in value.tiers)]
+    if isinstance(value, TieredPrices):
+        pairs = [(0, value.base), *((tier.start, tier.price) for tier in value.tiers)]
+    else:
+        pairs = [(0, value)]
     return {above: price.quantize(PICO, ROUND_HALF_UP).normalize() for above, price in pairs}
 
 
@@ -154,6 +157,13 @@ def glob(literal):
     return literal.lower()
 
 
+# What a regular expression is made of: an optional group, digits, a choice of characters, an escaped character, a plain
+# one, the end; and anything else, which is not understood.
+TOKEN = re.compile(
+    r"\(([^()?]+)\)\?|\\d(?:\{(\d+)\})?|\[([^\]\\]+)\]|\\(.)|([^\\()\[\]{}|?+*$.])|(\$$)|(.)"
+)
+
+
 def expand(regex):
     """A regular expression as patterns, any one of which must fit. Only the few forms that occur are understood."""
     if regex == r"^(?!.*-[tT][tT][sS](?:$|-))":
@@ -163,7 +173,7 @@ def expand(regex):
         fail(f"the regular expression {regex} is not anchored")
     tail = "" if body.endswith("$") else "*"
     alternatives = [""]
-    for token in re.finditer(r"\(([^()?]+)\)\?|\\d(?:\{(\d+)\})?|\[([^\]\\]+)\]|\\(.)|([^\\()\[\]{}|?+*$.])|(\$$)|(.)", body):
+    for token in TOKEN.finditer(body):
         optional, count, choice, escaped, plain, end, other = token.groups()
         if other:
             fail(f"the regular expression {regex} is not understood at {other!r}")
@@ -238,8 +248,6 @@ def entry(provider, model, types, supplement):
         return None
     if rates and "input" not in rates:
         fail(f"{provider.id} {model.id}: no price for input")
-    # Embedding and classifying models have no output to bill.
-    rates.setdefault("output", {0: Decimal(0)})
 
     alternatives = patterns(model.match)
     also = {"&".join(sorted(a)) for a in alternatives} - {model.id.lower()}
@@ -278,7 +286,10 @@ class Supplement:
             for cls, factor in entry.get("times_input", {}).items():
                 for price, base in [(rates, rates), *((own, rates | own) for own in tiers.values())]:
                     if cls not in price and "input" in price and entry.get("if_priced", "input") in base:
-                        price[cls] = {a: (v * Decimal(str(factor))).quantize(PICO, ROUND_HALF_UP) for a, v in price["input"].items()}
+                        price[cls] = {
+                            above: (value * Decimal(str(factor))).quantize(PICO, ROUND_HALF_UP)
+                            for above, value in price["input"].items()
+                        }
                         self.used.add(index)
 
     def check(self):
@@ -290,7 +301,7 @@ class Supplement:
 def generate():
     installed = version("genai-prices")
     if installed != PACKAGE_VERSION:
-        fail(f"genai-prices {PACKAGE_VERSION} is needed, {installed} is installed: pip install genai-prices=={PACKAGE_VERSION}")
+        fail(f"genai-prices is {installed}, and not: pip install genai-prices=={PACKAGE_VERSION}")
     from genai_prices import types
     from genai_prices.data import providers
 
@@ -298,7 +309,7 @@ def generate():
     lines = []
     for provider in sorted(providers, key=lambda p: p.id):
         if [m.id for m in provider.models] != sorted(m.id for m in provider.models):
-            fail(f"{provider.id}: its models are not sorted, so the order of the list would change which rule comes first")
+            fail(f"{provider.id}: its models are not sorted, and the order decides which rule comes first")
         heading = {"provider": provider.id}
         if provider.fallback_model_providers:
             heading["else"] = provider.fallback_model_providers
@@ -306,14 +317,31 @@ def generate():
         lines += filter(None, (entry(provider, model, types, supplement) for model in provider.models))
         check_patterns(provider)
     supplement.check()
+    for provider, model, day in to_come(providers):
+        print(f"to come: {provider} {model} changes on {day}", file=sys.stderr)
     return "".join(json.dumps(line, separators=(",", ":")) + "\n" for line in lines)
 
 
+def to_come(providers):
+    """The changes of price after AS_OF that the package knows of already."""
+    changes = {
+        (provider.id, model.id, price.constraint.start_date)
+        for provider in providers
+        for model in provider.models
+        for price in [*(model.prices if isinstance(model.prices, list) else []), *(model.price_variants or [])]
+        if getattr(price.constraint, "start_date", AS_OF) > AS_OF
+    }
+    return sorted(changes, key=lambda change: (change[2], change))
+
+
 def check_patterns(provider):
-    """The patterns find the model that the package's own rules find, for every name that these rules mention."""
+    """The patterns find the model that the package's own rules find, for every name in these rules and some more."""
     rules = [(model, [[glob(model.id)], *patterns(model.match)]) for model in provider.models]
-    names = {text.strip("!*").replace("#", "7") for _, rule in rules for a in rule for text in a}
-    for name in sorted(names | {n + suffix for n in names for suffix in ("-20261123", "-2026-11-23", "-tts", "@20261123", ":0", "x")}):
+    texts = {text for _, rule in rules for a in rule for text in a}
+    names = {text.strip("!*").replace("#", "7") for text in texts}
+    open_ended = {text.strip("!*").replace("#", "7") for text in texts if "*" in text}
+    names |= {n + suffix for n in open_ended for suffix in ("-20261123", "-2026-11-23", "-tts", "@20261123", ":0", "x")}
+    for name in sorted(names):
         theirs = next((m.id for m in provider.models if m.is_match(name)), None)
         ours = next((m.id for m in provider.models if m.id.lower() == name), None) or next(
             (m.id for m, rule in rules if fits(rule, name)), None
@@ -331,7 +359,8 @@ def main():
         LIST.write_text(text)
         print(f"{LIST}: {text.count(chr(10))} lines, {len(text)} bytes")
     elif (committed := LIST.read_text() if LIST.exists() else "") != text:
-        diff = difflib.unified_diff(committed.splitlines(), text.splitlines(), "committed", "generated", lineterm="", n=0)
+        lines = committed.splitlines(), text.splitlines()
+        diff = difflib.unified_diff(*lines, "committed", "generated", lineterm="", n=0)
         print("\n".join(itertools.islice(diff, 40)))
         fail("src/price/list.jsonl is not what this script generates; run it without --check")
 

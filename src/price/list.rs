@@ -6,9 +6,11 @@
 //! `list.jsonl` is generated: `scripts/prices/generate.py` says from what, `scripts/prices/THIRD-PARTY.md` has the
 //! notice. A line either begins a provider's part, and names the providers whose prices hold where its own are silent, or
 //! is one of its models: a price as an operator writes it, and the patterns of the names that mean it too. The list stays
-//! text and is read when asked, which is when a configuration is loaded and never for a request.
+//! text and is read when asked, which is when a configuration is loaded and never for a request: natively a lookup takes
+//! 0.02 to 0.13 ms, and 0.4 ms to find nothing among the 900 models of OpenRouter.
 
 use std::collections::BTreeMap;
+use std::str::Lines;
 
 use super::Price;
 use super::host::listed_name;
@@ -20,7 +22,7 @@ const LIST: &str = include_str!("list.jsonl");
 /// How lines begin.
 const PROVIDER: &str = r#"{"provider":""#;
 const MODEL: &str = r#"{"model":""#;
-/// The members that are read without parsing their line: lists of strings.
+/// The lists of strings that may follow the name there, and are read without parsing the line.
 const ELSE: &str = r#","else":[""#;
 const ALSO: &str = r#","also":[""#;
 
@@ -66,12 +68,11 @@ pub fn lookup(provider: &str, model: &str) -> Option<Price> {
 /// A name that nothing fits has no price, even if it looks like a dated version of one that has: `gpt-4o-2024-05-13`
 /// costs twice what `gpt-4o` does.
 pub fn find(provider: &str, model: &str) -> Option<Entry> {
-    let (provider, others, lines) = part(listed_name(provider))?;
+    let part = part(listed_name(provider))?;
     let model = model.to_ascii_lowercase();
-    search(provider, lines, &model).or_else(|| {
-        strings(others, ELSE).find_map(|other| {
-            let (other, _, lines) = part(other)?;
-            let mut entry = search(other, lines, &model)?;
+    part.find(&model).or_else(|| {
+        listed(part.heading, PROVIDER, ELSE).1.find_map(|other| {
+            let mut entry = self::part(other)?.find(&model)?;
             entry.price.service_tiers.clear();
             Some(entry)
         })
@@ -81,54 +82,51 @@ pub fn find(provider: &str, model: &str) -> Option<Entry> {
 /// Every entry of the bundled list, by provider and model.
 pub fn entries() -> impl Iterator<Item = Entry> {
     let mut provider = "";
-    LIST.lines().filter_map(move |line| match line.strip_prefix(PROVIDER) {
-        Some(name) => {
-            provider = name.split('"').next().unwrap_or_default();
-            None
+    LIST.lines().filter_map(move |line| {
+        if line.starts_with(PROVIDER) {
+            provider = listed(line, PROVIDER, ELSE).0;
+            return None;
         }
-        None => entry(provider, line),
+        entry(provider, line)
     })
 }
 
-/// A provider's name as listed, the rest of its first line, and its models' lines.
-fn part(provider: &str) -> Option<(&'static str, &'static str, &'static str)> {
-    let mut rest = LIST;
-    loop {
-        let (_, after) = rest.split_once(PROVIDER)?;
-        let (name, after) = after.split_once('"')?;
-        if name.eq_ignore_ascii_case(provider) {
-            let (heading, lines) = after.split_once('\n')?;
-            return Some((
-                name,
-                heading,
-                lines.split_once(PROVIDER).map_or(lines, |(lines, _)| lines),
-            ));
-        }
-        rest = after;
+/// A provider's part of the list.
+struct Part {
+    heading: &'static str,
+    /// The lines after the heading; the part ends with the next heading or with them.
+    rest: Lines<'static>,
+}
+
+fn part(provider: &str) -> Option<Part> {
+    let mut rest = LIST.lines();
+    let heading =
+        rest.find(|line| line.starts_with(PROVIDER) && listed(line, PROVIDER, ELSE).0.eq_ignore_ascii_case(provider))?;
+    Some(Part { heading, rest })
+}
+
+impl Part {
+    /// The entry that `model`, in lower case, means.
+    fn find(&self, model: &str) -> Option<Entry> {
+        let lines = || self.rest.clone().take_while(|line| !line.starts_with(PROVIDER));
+        let named = |line: &&str| listed(line, MODEL, ALSO).0.eq_ignore_ascii_case(model);
+        let known = |line: &&str| listed(line, MODEL, ALSO).1.any(|rule| fits(rule, model));
+        let line = lines().find(named).or_else(|| lines().find(known))?;
+        entry(listed(self.heading, PROVIDER, ELSE).0, line)
     }
 }
 
-/// The entry among `lines` that `model`, in lower case, means.
-fn search(provider: &'static str, lines: &'static str, model: &str) -> Option<Entry> {
-    let named = |line: &&str| name(line).eq_ignore_ascii_case(model);
-    let known = |line: &&str| strings(line, ALSO).any(|rule| fits(rule, model));
-    let line = lines.lines().find(named).or_else(|| lines.lines().find(known))?;
-    entry(provider, line)
-}
-
-/// The name of the model of a line.
-fn name(line: &str) -> &str {
-    line.strip_prefix(MODEL)
-        .and_then(|rest| rest.split('"').next())
-        .unwrap_or_default()
-}
-
-/// The strings of a list in a line.
-fn strings<'line>(line: &'line str, member: &str) -> impl Iterator<Item = &'line str> {
-    line.split_once(member)
-        .and_then(|(_, rest)| rest.split_once(r#""]"#))
-        .into_iter()
-        .flat_map(|(list, _)| list.split(r#"",""#))
+/// The name that a line begins with, and the strings of the list that may follow it.
+fn listed<'line>(line: &'line str, begin: &str, list: &str) -> (&'line str, impl Iterator<Item = &'line str>) {
+    let (name, rest) = line
+        .strip_prefix(begin)
+        .and_then(|line| line.split_once('"'))
+        .unwrap_or_default();
+    let strings = rest.strip_prefix(list).and_then(|strings| strings.split_once(r#""]"#));
+    (
+        name,
+        strings.into_iter().flat_map(|(strings, _)| strings.split(r#"",""#)),
+    )
 }
 
 fn entry(provider: &'static str, line: &'static str) -> Option<Entry> {
@@ -136,8 +134,11 @@ fn entry(provider: &'static str, line: &'static str) -> Option<Entry> {
     let price = price(parsed.rates(), parsed.per_request, &parsed.tiers, &parsed.service_tiers).ok()?;
     Some(Entry {
         provider,
-        model: name(line),
+        model: listed(line, MODEL, ALSO).0,
         context_window: parsed.context,
         price,
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -179,6 +179,14 @@ impl PriceSpec {
             }
             _ => {}
         }
+        if self.per_request.is_none() || self.input.is_some() || self.output.is_some() {
+            for (class, rate) in [("input", self.input), ("output", self.output)] {
+                if rate.is_none() {
+                    let remedy = format!("write the price of {class} in USD per million tokens, or 0 if it is free");
+                    return refuse(class, "it is missing", remedy);
+                }
+            }
+        }
         price(self.rates(), self.per_request, &self.tiers, &self.service_tiers)
     }
 
@@ -202,15 +210,6 @@ pub(super) fn price(
     tiers: &[TierSpec],
     service_tiers: &BTreeMap<String, ServiceTierSpec>,
 ) -> Result<Price, PriceError> {
-    let [input, .., output, _, _] = rates;
-    if per_request.is_none() || input.is_some() || output.is_some() {
-        for (class, rate) in [("input", input), ("output", output)] {
-            if rate.is_none() {
-                let remedy = format!("write the price of {class} in USD per million tokens, or 0 if it is free");
-                return refuse(class, "it is missing", remedy);
-            }
-        }
-    }
     let per_request = match per_request {
         Some(dollars) => whole("per_request".to_owned(), dollars, &USD)?,
         None => 0,
@@ -304,7 +303,7 @@ fn complete(written: PerClass<Option<u64>>) -> Rates {
         output_audio,
     ] = written;
     let input = input.unwrap_or_default();
-    let output = output.unwrap_or_default();
+    let output = output.unwrap_or(input);
     let cache_write_5m = cache_write_5m.unwrap_or(input);
     Rates {
         input,
@@ -389,3 +388,6 @@ fn whole(path: String, dollars: f64, unit: &Unit) -> Result<u64, PriceError> {
     // Not negative, and at most 10^18.
     Ok(rounded as u64)
 }
+
+#[cfg(test)]
+mod tests;
