@@ -18,7 +18,7 @@ mod spec;
 mod tests;
 
 pub use host::provider_for_host;
-pub use list::{Entry, entries, find, lookup};
+pub use list::{Entry, entries, find, lookup, provider_named, providers};
 pub use money::Nanodollars;
 pub use spec::{PriceError, PriceSpec, ServiceTierSpec, TierSpec};
 

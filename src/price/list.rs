@@ -91,6 +91,18 @@ pub fn entries() -> impl Iterator<Item = Entry> {
     })
 }
 
+/// The providers of the bundled list, in its order.
+pub fn providers() -> impl Iterator<Item = &'static str> + Clone {
+    LIST.lines()
+        .filter(|line| line.starts_with(PROVIDER))
+        .map(|line| listed(line, PROVIDER, ELSE).0)
+}
+
+/// The name in the list of a provider that may go by another, `None` if the list has no such provider.
+pub fn provider_named(name: &str) -> Option<&'static str> {
+    part(listed_name(name)).map(|part| listed(part.heading, PROVIDER, ELSE).0)
+}
+
 /// A provider's part of the list.
 struct Part {
     heading: &'static str,

@@ -189,18 +189,6 @@ impl PriceSpec {
         }
         price(self.rates(), self.per_request, &self.tiers, &self.service_tiers)
     }
-
-    /// How closely this price fits a model of a provider, `None` if not at all. Of several that fit, the greatest is the
-    /// one to take: the model's whole name before any `prefix*`, a longer prefix before a shorter.
-    pub fn closeness(&self, provider: &str, model: &str) -> Option<usize> {
-        if self.provider != provider {
-            return None;
-        }
-        match self.model.strip_suffix('*') {
-            Some(prefix) => model.starts_with(prefix).then_some(prefix.len()),
-            None => (self.model == model).then_some(usize::MAX),
-        }
-    }
 }
 
 /// The price that is written in these parts.
