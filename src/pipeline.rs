@@ -272,7 +272,7 @@ impl Received {
     pub fn departs(&self, headers: &Headers) -> Departure {
         let provider = self.at.and_then(|id| self.origin.world.provider(id));
         let mut departure = provider
-            .map(|provider| departure::to_provider(provider, headers))
+            .map(|provider| departure::ahead_of_routing(provider, headers))
             .unwrap_or_default();
         if headers.has("content-length") && self.body != BodyKind::Opaque {
             departure.remove.push("content-length");

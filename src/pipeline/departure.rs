@@ -79,6 +79,13 @@ pub(super) fn to_provider(provider: &Provider, headers: &Headers) -> Departure {
     departure
 }
 
+/// The same, where the headers leave before the route is chosen: Envoy routes no request without its scheme.
+pub(super) fn ahead_of_routing(provider: &Provider, headers: &Headers) -> Departure {
+    let mut departure = to_provider(provider, headers);
+    departure.remove.retain(|removed| *removed != "x-forwarded-proto");
+    departure
+}
+
 /// Takes the router out of the client's hands and bounds its attempts: how often it may try again, and on what besides
 /// a connection that never came about.
 pub(super) fn to_router(headers: &Headers, retries: usize, retry_on: Option<&'static str>) -> Departure {

@@ -161,7 +161,7 @@ impl Sent {
         self.begin_unseen();
         let provider = self.attempts.last().and_then(|attempt| self.provider(&attempt.leg));
         provider
-            .map(|provider| departure::to_provider(provider, headers))
+            .map(|provider| departure::ahead_of_routing(provider, headers))
             .unwrap_or_default()
     }
 
