@@ -184,12 +184,16 @@ impl Findings {
         }
     }
 
-    /// As [`Findings::suggestion`], without words.
-    fn nearest<'c>(&mut self, name: &str, candidates: &[&'c str]) -> Option<&'c str> {
+    /// The name that was probably meant, of candidates that are slow to come by. The module, which compiles the document
+    /// once per worker and shows its warnings to nobody, does without.
+    fn nearest<I: Iterator<Item = &'static str>>(
+        &mut self,
+        name: &str,
+        candidates: impl FnOnce() -> I,
+    ) -> Option<&'static str> {
         self.suggestions += 1;
-        (self.suggestions <= MOST_SUGGESTIONS)
-            .then(|| spelling::nearest(name, candidates.iter().copied()))
-            .flatten()
+        let worth_it = cfg!(not(target_arch = "wasm32")) && self.suggestions <= MOST_SUGGESTIONS;
+        worth_it.then(|| spelling::nearest(name, candidates())).flatten()
     }
 }
 

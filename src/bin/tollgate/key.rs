@@ -53,14 +53,23 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
 }
 
 fn mint(new: New) -> anyhow::Result<ExitCode> {
-    for name in [Some(&new.name), new.team.as_ref()]
+    let patterns = new.models.iter().flatten();
+    // What is left of a pattern is judged as a name; `*` alone leaves nothing and means all.
+    let prefixes = patterns.map(|pattern| pattern.strip_suffix('*').filter(|p| !p.is_empty()).unwrap_or(pattern));
+    for name in [new.name.as_str()]
         .into_iter()
-        .flatten()
-        .chain(new.models.iter().flatten())
+        .chain(new.team.as_deref())
+        .chain(prefixes.clone())
     {
         if let Some((problem, remedy)) = world::name_objection(name) {
             bail!("{name:?}: {problem}; {remedy}");
         }
+    }
+    if let Some(pattern) = prefixes
+        .filter(|prefix| *prefix != "*")
+        .find(|prefix| prefix.contains('*'))
+    {
+        bail!("{pattern:?}: `*` is understood as the last character only, as in `gpt-4o*`");
     }
     let mut random = [0; 32];
     getrandom::fill(&mut random).map_err(|error| anyhow!("the operating system gives no random numbers: {error}"))?;

@@ -3,11 +3,20 @@
 use std::io::Write;
 use std::process::ExitCode;
 
-use serde_json::{Map, Value, json};
 use tollgate::document::spelling;
-use tollgate::price::{self, Entry, Rates, Schedule};
+use tollgate::price::{self, Entry, Price, PriceSpec, Rates, Schedule, ServiceTierSpec, TierSpec};
 
 use crate::{NO, table};
+
+/// Writes every rate of `$rates` into `$spec`, whose kinds have these fields in common and no type.
+macro_rules! write_rates {
+    ($spec:ident, $rates:expr) => {
+        write_rates!($spec, $rates, input cached_input cache_write_5m cache_write_1h input_audio output reasoning output_audio)
+    };
+    ($spec:ident, $rates:expr, $($class:ident)*) => {
+        $($spec.$class = Some(number($rates.$class, 6));)*
+    };
+}
 
 /// Look up or list the bundled prices.
 ///
@@ -31,23 +40,19 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     let Some(provider) = &args.provider else {
         return show_all(price::entries().collect(), args.json);
     };
-    let of_provider: Vec<Entry> = price::entries().filter(|entry| entry.provider == provider).collect();
-    if of_provider.is_empty() {
-        let mut known: Vec<&str> = price::entries().map(|entry| entry.provider).collect();
-        known.dedup();
-        let remedy = spelling::suggestion(provider, known.iter().copied(), "`tollgate prices` lists them");
+    let Some(listed) = price::provider_named(provider) else {
+        let remedy = spelling::suggestion(provider, price::providers(), "`tollgate prices` lists them");
         return not_found(&format!("the price list has no provider `{provider}`"), &remedy);
-    }
+    };
+    let of_provider = || price::entries().filter(|entry| entry.provider == listed);
     let Some(model) = &args.model else {
-        return show_all(of_provider, args.json);
+        return show_all(of_provider().collect(), args.json);
     };
     let Some(entry) = price::find(provider, model) else {
-        let known = of_provider.iter().map(|entry| entry.model);
-        let problem = format!("the price list has no model `{model}` at `{provider}`");
-        return not_found(
-            &problem,
-            &spelling::suggestion(model, known, "add it to the document's `prices`"),
-        );
+        let known: Vec<&str> = of_provider().map(|entry| entry.model).collect();
+        let problem = format!("the price list has no model `{model}` at `{listed}`");
+        let otherwise = "add it to the document's `prices`";
+        return not_found(&problem, &spelling::suggestion(model, known.into_iter(), otherwise));
     };
     if args.json {
         return show_all(vec![entry], true);
@@ -58,8 +63,9 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
 fn show_all(entries: Vec<Entry>, json: bool) -> anyhow::Result<ExitCode> {
     let mut out = std::io::stdout().lock();
     if json {
-        let entries: Vec<Value> = entries.iter().map(as_written).collect();
-        writeln!(out, "{:#}", Value::from(entries))?;
+        let entries: Vec<PriceSpec> = entries.iter().map(as_written).collect();
+        serde_json::to_writer_pretty(&mut out, &entries)?;
+        writeln!(out)?;
         return Ok(ExitCode::SUCCESS);
     }
     let rows: Vec<_> = entries
@@ -87,7 +93,7 @@ fn show_all(entries: Vec<Entry>, json: bool) -> anyhow::Result<ExitCode> {
         })
         .collect();
     let heading = ["PROVIDER", "MODEL", "INPUT", "CACHED", "CACHE WRITE", "OUTPUT", "ALSO"];
-    table::write(&mut out, heading, 2, &rows)?;
+    table::write(&mut out, heading, 2..6, &rows)?;
     writeln!(out, "\n{} prices, USD per million tokens", entries.len())?;
     Ok(ExitCode::SUCCESS)
 }
@@ -132,7 +138,7 @@ fn show_one(entry: &Entry, asked: &str) -> anyhow::Result<ExitCode> {
         "REASONING",
         "AUDIO OUT",
     ];
-    table::write(&mut out, heading, 2, &rows)?;
+    table::write(&mut out, heading, 2..10, &rows)?;
     if entry.price.per_request > 0 {
         writeln!(out, "\nand ${} per request", decimal(entry.price.per_request, 12))?;
     }
@@ -152,7 +158,7 @@ fn row(tier: &str, step: String, rates: &Rates) -> [String; 10] {
         output,
         reasoning,
         audio_out,
-    ] = classes(rates).map(|(_, rate)| per_million(rate));
+    ] = classes(rates).map(per_million);
     [
         tier.to_owned(),
         step,
@@ -184,50 +190,54 @@ fn not_found(problem: &str, remedy: &str) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::from(NO))
 }
 
-/// The entry as the document's `prices` would have it.
-fn as_written(entry: &Entry) -> Value {
-    let price = &entry.price;
-    let mut written = Map::new();
-    written.insert("provider".to_owned(), json!(entry.provider));
-    written.insert("model".to_owned(), json!(entry.model));
-    written.extend(schedule(&price.standard));
-    if price.per_request > 0 {
-        written.insert("per_request".to_owned(), number(price.per_request, 12));
+/// The entry as the document's `prices` would have it. Rates are written even where leaving them out would mean the same.
+fn as_written(entry: &Entry) -> PriceSpec {
+    let Price {
+        standard,
+        service_tiers,
+        per_request,
+    } = &entry.price;
+    let mut spec = PriceSpec {
+        provider: entry.provider.to_owned(),
+        model: entry.model.to_owned(),
+        per_request: (*per_request > 0).then(|| number(*per_request, 12)),
+        tiers: steps(standard),
+        ..PriceSpec::default()
+    };
+    write_rates!(spec, standard.base);
+    for (name, schedule) in service_tiers {
+        let mut tier = ServiceTierSpec {
+            tiers: steps(schedule),
+            ..ServiceTierSpec::default()
+        };
+        write_rates!(tier, schedule.base);
+        spec.service_tiers.insert(name.clone(), tier);
     }
-    if !price.service_tiers.is_empty() {
-        let tiers = price
-            .service_tiers
-            .iter()
-            .map(|(name, tier)| (name.clone(), Value::Object(schedule(tier))));
-        written.insert("service_tiers".to_owned(), Value::Object(tiers.collect()));
-    }
-    Value::Object(written)
+    spec
 }
 
-fn schedule(schedule: &Schedule) -> Map<String, Value> {
-    let rates = |rates: &Rates| classes(rates).map(|(name, rate)| (name.to_owned(), number(rate, 6)));
-    let mut written = Map::from_iter(rates(&schedule.base));
-    if !schedule.tiers.is_empty() {
-        let tiers = schedule.tiers.iter().map(|tier| {
-            let mut written = Map::from_iter(rates(&tier.rates));
-            written.insert("above".to_owned(), json!(tier.above_prompt_tokens));
-            Value::Object(written)
-        });
-        written.insert("tiers".to_owned(), tiers.collect());
-    }
-    written
+fn steps(schedule: &Schedule) -> Vec<TierSpec> {
+    let steps = schedule.tiers.iter().map(|step| {
+        let mut tier = TierSpec {
+            above: step.above_prompt_tokens,
+            ..TierSpec::default()
+        };
+        write_rates!(tier, step.rates);
+        tier
+    });
+    steps.collect()
 }
 
-fn classes(rates: &Rates) -> [(&'static str, u64); 8] {
+fn classes(rates: &Rates) -> [u64; 8] {
     [
-        ("input", rates.input),
-        ("cached_input", rates.cached_input),
-        ("cache_write_5m", rates.cache_write_5m),
-        ("cache_write_1h", rates.cache_write_1h),
-        ("input_audio", rates.input_audio),
-        ("output", rates.output),
-        ("reasoning", rates.reasoning),
-        ("output_audio", rates.output_audio),
+        rates.input,
+        rates.cached_input,
+        rates.cache_write_5m,
+        rates.cache_write_1h,
+        rates.input_audio,
+        rates.output,
+        rates.reasoning,
+        rates.output_audio,
     ]
 }
 
@@ -243,8 +253,9 @@ fn decimal(units: u64, places: usize) -> String {
     format!("{whole}.{:0<2}", fraction.trim_end_matches('0'))
 }
 
-fn number(units: u64, places: usize) -> Value {
-    serde_json::from_str(&decimal(units, places)).unwrap_or_default()
+/// The same as the number nearest to it.
+fn number(units: u64, places: usize) -> f64 {
+    decimal(units, places).parse().unwrap_or_default()
 }
 
 const AFTER_HELP: &str = "\
@@ -257,3 +268,31 @@ Examples:
 Exit codes:
   0  found
   1  the list has no such provider or model";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_entry_printed_as_json_means_what_the_list_means() {
+        for entry in price::entries() {
+            let spec = as_written(&entry);
+            assert_eq!(
+                spec.compile(),
+                Ok(entry.price.clone()),
+                "{} at {}",
+                entry.model,
+                entry.provider
+            );
+        }
+    }
+
+    #[test]
+    fn amounts_are_printed_exactly_and_with_two_decimals_at_least() {
+        for (picodollars, text) in [(0, "0.00"), (2_500_000, "2.50"), (8_750, "0.00875"), (1, "0.000001")] {
+            assert_eq!(per_million(picodollars), text);
+        }
+        assert_eq!(decimal(10_000_000_000, 12), "0.01");
+        assert_eq!(decimal(u64::MAX, 12), "18446744.073709551615");
+    }
+}

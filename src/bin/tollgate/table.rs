@@ -1,12 +1,13 @@
 //! Columns of text.
 
 use std::io::{self, Write};
+use std::ops::Range;
 
-/// Writes rows under a heading, the first `left` columns flush left and the others flush right, two spaces between.
+/// Writes rows under a heading, the columns of `numbers` flush right and the others flush left, two spaces between.
 pub(crate) fn write<const N: usize>(
     out: &mut dyn Write,
     heading: [&str; N],
-    left: usize,
+    numbers: Range<usize>,
     rows: &[[String; N]],
 ) -> io::Result<()> {
     let widths: [usize; N] = std::array::from_fn(|column| {
@@ -20,14 +21,15 @@ pub(crate) fn write<const N: usize>(
             .unwrap_or(0)
     });
     let line = |cells: [&str; N]| {
-        let padded = cells
-            .iter()
-            .zip(widths)
-            .enumerate()
-            .map(|(column, (cell, width))| match column < left {
-                true => format!("{cell:<width$}"),
-                false => format!("{cell:>width$}"),
-            });
+        let padded =
+            cells
+                .iter()
+                .zip(widths)
+                .enumerate()
+                .map(|(column, (cell, width))| match numbers.contains(&column) {
+                    true => format!("{cell:>width$}"),
+                    false => format!("{cell:<width$}"),
+                });
         padded.collect::<Vec<_>>().join("  ")
     };
     writeln!(out, "{}", line(heading).trim_end())?;

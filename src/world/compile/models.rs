@@ -138,19 +138,18 @@ fn targets(
 }
 
 fn price_remedy(provider: &Provider, model: &str, findings: &mut Findings) -> String {
-    let known = price::entries()
-        .filter(|entry| *entry.provider == *provider.priced_as)
-        .map(|entry| entry.model);
     let entry = format!(
         r#"add {{"provider": {:?}, "model": {model:?}, "input": …, "output": …}} to `prices`"#,
         provider.name
     );
-    let known: Vec<&str> = known.collect();
-    if known.is_empty() {
+    let Some(listed) = price::provider_named(&provider.priced_as) else {
         return format!("{entry}, or set the provider's `priced_as`");
-    }
-    let nearest = findings.nearest(model, &known);
-    match nearest {
+    };
+    match findings.nearest(model, || {
+        price::entries()
+            .filter(move |entry| entry.provider == listed)
+            .map(|e| e.model)
+    }) {
         Some(nearest) => format!("{entry}; the price list has `{nearest}`"),
         None => entry,
     }

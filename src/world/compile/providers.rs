@@ -189,11 +189,8 @@ fn in_the_clear(path: &str, endpoint: &Origin, findings: &mut Findings) {
 }
 
 fn is_in_price_list(path: &str, priced_as: &str, findings: &mut Findings) {
-    let mut known: Vec<&str> = price::entries().map(|entry| entry.provider).collect();
-    known.sort_unstable();
-    known.dedup();
-    if known.binary_search(&priced_as).is_err() {
-        let remedy = findings.suggestion(priced_as, known.iter().copied(), "`tollgate prices` lists them");
+    if price::provider_named(priced_as).is_none() {
+        let remedy = findings.suggestion(priced_as, price::providers(), "`tollgate prices` lists them");
         let path = member(path, "priced_as");
         findings.warning(path, format!("the price list has no provider `{priced_as}`"), remedy);
     }
