@@ -143,7 +143,9 @@ fn common() -> Map<String, Value> {
 
 fn retries() -> Value {
     json!({
-        "retry_on": "connect-failure,refused-stream,reset,gateway-error,5xx,retriable-status-codes,retriable-headers",
+        // Alone this repeats only what no provider can have seen. Where there is another provider, the gateway role adds
+        // the rest by `x-envoy-retry-on`, and it bounds the attempts by `x-envoy-max-retries`.
+        "retry_on": "connect-failure,refused-stream,reset-before-request",
         "retriable_status_codes": [408, 429],
         "retriable_headers": [{ "name": RETRY_HEADER, "present_match": true }],
         "num_retries": MAX_RETRIES,
