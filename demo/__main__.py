@@ -18,7 +18,7 @@ from .children import Children, end_with_parent, port
 ROOT = Path(__file__).resolve().parent.parent
 DIRECTORY = ROOT / "run" / "demo"
 TARGET = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")).resolve()
-SPENDING = "sum by (key) (rate(tollgate_cost_nanodollars_total[1m])) * 3600 / 1e9"
+SPENDING = "sum by(key)(rate(tollgate_cost_nanodollars_total[1m]))*3600/1e9"
 MINUTE = 60.0
 
 
@@ -111,12 +111,13 @@ class Demo:
             ("ledger", f"http://{self.provider}/ledger"),
         ]
         if self.prometheus:
-            query = urllib.parse.urlencode({"g0.expr": SPENDING, "g0.tab": 0, "g0.range_input": "5m"})
+            query = urllib.parse.urlencode({"g0.expr": SPENDING, "g0.tab": 0})
             lines.append(("Prometheus", f"http://{self.prometheus}/graph?{query}"))
+            lines.append(("", f"(dollars an hour: {SPENDING})"))
         lines.append(("files", f"{DIRECTORY.relative_to(ROOT)}/ (the document, Envoy's configuration, logs)"))
         if stays:
             lines.append(("a key", f"{self.keys['checkout-agent']} (checkout-agent: gpt-4o, gpt-4o-mini)"))
-        return "\n".join(f"{name:<11}{text}" for name, text in lines)
+        return "\n".join(f"{name:<12}{text}" for name, text in lines)
 
 
 async def traffic(demo: Demo, seconds: float) -> Agents:
@@ -130,6 +131,7 @@ async def traffic(demo: Demo, seconds: float) -> Agents:
         gone = min(time.monotonic() - began, seconds)
         print(f"  {gone:3.0f} of {seconds:.0f} s, {agents.tally.sent:,} requests", flush=True)
     await sending
+    await agents.close()
     return agents
 
 
@@ -143,7 +145,7 @@ async def run(seconds: float | None) -> int:
         metrics, ledger = await demo.settle()
 
         spent = metrics.total("tollgate_cost_nanodollars_total")
-        problems = report.alarms(metrics) + agents.tally.unexpected
+        problems = report.alarms(metrics) + [f"{count} × {what}" for what, count in agents.tally.unexpected.most_common()]
         print(f"\n{report.table(metrics)}\n")
         print(f"{report.failovers(metrics)} requests were answered by the second provider, after a 503 of the first.\n")
         print(demo.addresses(stays=seconds is None) + "\n")
@@ -175,6 +177,8 @@ async def main(seconds: float | None) -> int:
 
 if __name__ == "__main__":
     end_with_parent()
+    # Nothing here leaves this machine, whatever proxy it goes through otherwise.
+    os.environ["NO_PROXY"] = os.environ["no_proxy"] = "*"
     try:
         sys.exit(asyncio.run(main(arguments().seconds)))
     except BrokenPipeError:

@@ -66,20 +66,24 @@ class Children:
 
     async def until(self, what: str, holds, seconds: float = 60):
         """The first true value of `holds()`, tried again until then."""
-        for _ in range(int(seconds / 0.05)):
+        for _ in range(int(seconds / 0.01)):
             if value := holds():
                 return value
             self.check()
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0.01)
         raise SystemExit(f"gave up waiting until {what}; see {self.directory}/*.log")
 
     def end(self) -> None:
         """Ends all of them, in the reverse order of their start."""
         while self.running:
-            _, child = self.running.pop()
-            child.terminate()
-            try:
-                child.wait(15)
-            except subprocess.TimeoutExpired:
-                child.kill()
-                child.wait()
+            self.end_last()
+
+    def end_last(self) -> None:
+        """Ends the one that was started last."""
+        _, child = self.running.pop()
+        child.terminate()
+        try:
+            child.wait(15)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()
