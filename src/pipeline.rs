@@ -28,7 +28,7 @@ use crate::headers::Headers;
 use crate::metrics;
 use crate::record::Record;
 use crate::route;
-use crate::world::{KeyId, ModelId, ProviderId, World};
+use crate::world::{Allowed, KeyId, ModelId, ProviderId, World};
 
 mod attempt;
 mod departure;
@@ -75,7 +75,7 @@ pub enum Receipt {
 
 /// Who asks for what kind of thing, since when: known from the headers on, to the end.
 #[derive(Clone, Debug)]
-pub struct Origin {
+pub struct Arrival {
     /// The configuration this request is judged by, from its first byte to its last.
     pub world: Rc<World>,
     /// What kind of request it is; `None` where nothing is served.
@@ -93,7 +93,7 @@ pub struct Origin {
 /// A request whose caller is known and whose body is to come.
 #[derive(Debug)]
 pub struct Received {
-    origin: Origin,
+    arrival: Arrival,
     /// The provider its host belongs to, where hosts choose.
     at: Option<ProviderId>,
     path: String,
@@ -119,7 +119,7 @@ enum BodyKind {
 #[derive(Debug)]
 #[must_use = "a refusal is answered and recorded"]
 pub struct Refused {
-    origin: Origin,
+    arrival: Arrival,
     model: Option<ModelId>,
     /// Whether its key counted as in flight until now.
     in_flight: bool,
@@ -130,7 +130,7 @@ pub struct Refused {
 #[derive(Debug)]
 #[must_use = "an answered request is recorded"]
 pub struct Answered {
-    origin: Origin,
+    arrival: Arrival,
     /// What to send.
     pub answer: Answer,
 }
@@ -146,7 +146,7 @@ pub fn receive(world: &Rc<World>, headers: &Headers, ends: bool, now: Now) -> Re
     };
     let path = headers.text(":path").unwrap_or_default();
     let endpoint = endpoint::classify(path);
-    let mut origin = Origin {
+    let mut arrival = Arrival {
         world: Rc::clone(world),
         endpoint,
         dialect: client_dialect(
@@ -158,10 +158,10 @@ pub fn receive(world: &Rc<World>, headers: &Headers, ends: bool, now: Now) -> Re
         since: now,
         request_id: headers.text("x-request-id").unwrap_or_default().to_owned(),
     };
-    match judge(&mut origin, headers, ends, at, path) {
+    match judge(&mut arrival, headers, ends, at, path) {
         Ok(receipt) => receipt,
         Err(fault) => Receipt::Refuse(Refused {
-            origin,
+            arrival,
             model: None,
             in_flight: false,
             fault,
@@ -171,33 +171,33 @@ pub fn receive(world: &Rc<World>, headers: &Headers, ends: bool, now: Now) -> Re
 
 /// Authenticate first, so that nobody learns anything about the gateway without a key.
 fn judge(
-    origin: &mut Origin,
+    arrival: &mut Arrival,
     headers: &Headers,
     ends: bool,
     at: Option<ProviderId>,
     path: &str,
 ) -> Result<Receipt, Fault> {
-    let world = Rc::clone(&origin.world);
+    let world = Rc::clone(&arrival.world);
     let credential = caller::presented(|name| headers.value(name));
-    origin.key = Some(
-        caller::authenticate(&world, credential, origin.since.seconds()).map_err(|refusal| {
-            origin.key = match refusal {
+    arrival.key = Some(
+        caller::authenticate(&world, credential, arrival.since.seconds()).map_err(|refusal| {
+            arrival.key = match refusal {
                 Refusal::Disabled(key) | Refusal::Expired(key) => Some(key),
                 Refusal::Missing | Refusal::Unknown => None,
             };
             refused_key(refusal)
         })?,
     );
-    let endpoint = origin.endpoint.ok_or(Fault::PathUnknown)?;
+    let endpoint = arrival.endpoint.ok_or(Fault::PathUnknown)?;
     if headers.has("upgrade") || headers.text(":method") == Some("CONNECT") {
         return Err(Fault::Upgrade);
     }
     let method = headers.text(":method").unwrap_or_default();
     match (endpoint, method) {
         (Endpoint::Models, "GET" | "HEAD") => {
-            return listing::answer(origin, path).map(|answer| {
+            return listing::answer(arrival, path).map(|answer| {
                 Receipt::Answer(Answered {
-                    origin: origin.clone(),
+                    arrival: arrival.clone(),
                     answer,
                 })
             });
@@ -211,7 +211,7 @@ fn judge(
         .text("content-length")
         .and_then(|length| length.parse::<usize>().ok());
     let received = Received {
-        origin: origin.clone(),
+        arrival: arrival.clone(),
         at,
         path: path.to_owned(),
         posts: method == "POST",
@@ -236,7 +236,7 @@ impl Received {
     /// More of the body has come: `held` bytes in all. Refuses as soon as that is too much.
     pub fn grow(mut self: Box<Self>, held: usize) -> Result<Box<Self>, Refused> {
         self.seen = held;
-        let limit = self.origin.world.max_body_bytes;
+        let limit = self.arrival.world.max_body_bytes;
         match held > limit {
             true => Err(self.refuse(Fault::BodyTooLarge { limit }, None)),
             false => Ok(self),
@@ -259,7 +259,7 @@ impl Received {
 
     /// The client went away before its body was complete.
     pub fn record<'w>(&'w self, now: Now) -> Record<'w> {
-        self.origin.record(None, "interrupted_by_client", true, now)
+        self.arrival.record(None, "interrupted_by_client", true, now)
     }
 
     /// The host failed this request before it was complete.
@@ -270,7 +270,7 @@ impl Received {
     /// How the headers leave where they cannot be held until the body is read. The body's length goes, because the body
     /// may still be edited.
     pub fn departs(&self, headers: &Headers) -> Departure {
-        let provider = self.at.and_then(|id| self.origin.world.provider(id));
+        let provider = self.at.and_then(|id| self.arrival.world.provider(id));
         let mut departure = provider
             .map(|provider| departure::ahead_of_routing(provider, headers))
             .unwrap_or_default();
@@ -281,13 +281,13 @@ impl Received {
     }
 
     /// The state that all of a request's life shares.
-    pub fn origin(&self) -> &Origin {
-        &self.origin
+    pub fn arrival(&self) -> &Arrival {
+        &self.arrival
     }
 
     fn refuse(self: Box<Self>, fault: Fault, model: Option<ModelId>) -> Refused {
         Refused {
-            origin: self.origin,
+            arrival: self.arrival,
             model,
             in_flight: true,
             fault,
@@ -297,7 +297,7 @@ impl Received {
     fn route(&self, body: &[u8]) -> Result<Sent, (Fault, Option<ModelId>)> {
         let (name, body) = match &self.body {
             BodyKind::Ask => {
-                let endpoint = self.origin.endpoint.unwrap_or(Endpoint::Other);
+                let endpoint = self.arrival.endpoint.unwrap_or(Endpoint::Other);
                 let asked = ask::read(endpoint, body).map_err(|error| (Fault::BodyInvalid(error), None))?;
                 (asked.model.clone(), Body::Json(asked))
             }
@@ -319,9 +319,9 @@ impl Received {
     }
 
     fn route_model(&self, name: String, body: Body) -> Result<Sent, (Fault, Option<ModelId>)> {
-        let Origin {
+        let Arrival {
             world, dialect, key, ..
-        } = &self.origin;
+        } = &self.arrival;
         let Some(model) = world.model_by_name(&name) else {
             return Err((Fault::ModelUnknown { model: name }, None));
         };
@@ -338,7 +338,7 @@ impl Received {
         match legs.is_empty() {
             true => Err((Fault::ModelUnknown { model: name }, Some(model))),
             false => Ok(Sent::new(
-                self.origin.clone(),
+                self.arrival.clone(),
                 &self.path,
                 self.posts,
                 Some(model),
@@ -349,12 +349,12 @@ impl Received {
     }
 
     fn route_unnamed(&self) -> Result<Sent, (Fault, Option<ModelId>)> {
-        let Origin {
+        let Arrival {
             world, dialect, key, ..
-        } = &self.origin;
+        } = &self.arrival;
         let limited = key
             .and_then(|key| world.key(key))
-            .is_none_or(|key| !matches!(key.models, crate::world::Allowed::All));
+            .is_none_or(|key| !matches!(key.models, Allowed::All));
         if limited {
             return Err((Fault::ModelUnnamed, None));
         }
@@ -364,7 +364,7 @@ impl Received {
         };
         let leg = leg.ok_or((Fault::ProviderNone, None))?;
         Ok(Sent::new(
-            self.origin.clone(),
+            self.arrival.clone(),
             &self.path,
             self.posts,
             None,
@@ -377,7 +377,7 @@ impl Received {
 impl Refused {
     /// What to tell the client.
     pub fn answer(&self) -> Answer {
-        self.fault.answer(self.origin.dialect, &self.origin.request_id)
+        self.fault.answer(self.arrival.dialect, &self.arrival.request_id)
     }
 
     /// Whether the key counts as in flight.
@@ -386,13 +386,13 @@ impl Refused {
     }
 
     /// The state that all of a request's life shares.
-    pub fn origin(&self) -> &Origin {
-        &self.origin
+    pub fn arrival(&self) -> &Arrival {
+        &self.arrival
     }
 
     /// What happened.
     pub fn record<'w>(&'w self, now: Now) -> Record<'w> {
-        self.origin
+        self.arrival
             .record(self.model, self.fault.outcome(), self.in_flight, now)
     }
 }
@@ -400,11 +400,11 @@ impl Refused {
 impl Answered {
     /// What happened.
     pub fn record<'w>(&'w self, now: Now) -> Record<'w> {
-        self.origin.record(None, "ok", false, now)
+        self.arrival.record(None, "ok", false, now)
     }
 }
 
-impl Origin {
+impl Arrival {
     /// The caller's name and team, as labels.
     pub fn labels(&self) -> (&str, &str) {
         let key = self.key.and_then(|id| self.world.key(id));

@@ -5,27 +5,27 @@
 
 use serde_json::{Value, json};
 
-use super::Origin;
+use super::Arrival;
 use crate::dialect::Dialect;
 use crate::endpoint;
 use crate::fault::{Answer, Fault};
 use crate::route;
 
 /// The list, or the one model that the path names.
-pub(super) fn answer(origin: &Origin, path: &str) -> Result<Answer, Fault> {
+pub(super) fn answer(arrival: &Arrival, path: &str) -> Result<Answer, Fault> {
     let body = match endpoint::model_id(path) {
-        None => list(origin),
+        None => list(arrival),
         Some(id) => {
             let unknown = || Fault::ModelUnknown { model: id.clone() };
-            let model = origin.world.model_by_name(&id).ok_or_else(unknown)?;
-            let usable = usable(origin).any(|(other, _)| other == model);
-            usable.then(|| entry(origin.dialect, &id)).ok_or_else(unknown)?
+            let model = arrival.world.model_by_name(&id).ok_or_else(unknown)?;
+            let usable = usable(arrival).any(|(other, _)| other == model);
+            usable.then(|| entry(arrival.dialect, &id)).ok_or_else(unknown)?
         }
     };
     let headers = vec![
         ("content-type", "application/json".to_owned()),
-        ("x-request-id", origin.request_id.clone()),
-        ("request-id", origin.request_id.clone()),
+        ("x-request-id", arrival.request_id.clone()),
+        ("request-id", arrival.request_id.clone()),
     ];
     Ok(Answer {
         status: 200,
@@ -35,10 +35,10 @@ pub(super) fn answer(origin: &Origin, path: &str) -> Result<Answer, Fault> {
 }
 
 /// Sources: OpenAI API reference, "List models"; Anthropic API reference, "List Models".
-fn list(origin: &Origin) -> Value {
-    let names: Vec<&str> = usable(origin).map(|(_, name)| name).collect();
-    let data: Vec<Value> = names.iter().map(|name| entry(origin.dialect, name)).collect();
-    match origin.dialect {
+fn list(arrival: &Arrival) -> Value {
+    let names: Vec<&str> = usable(arrival).map(|(_, name)| name).collect();
+    let data: Vec<Value> = names.iter().map(|name| entry(arrival.dialect, name)).collect();
+    match arrival.dialect {
         Dialect::OpenAi => json!({"object": "list", "data": data}),
         Dialect::Anthropic => {
             json!({"data": data, "has_more": false, "first_id": names.first(), "last_id": names.last()})
@@ -57,12 +57,12 @@ fn entry(dialect: Dialect, name: &str) -> Value {
 }
 
 /// The models that the key may use and that can be reached in its dialect, by the names in the document.
-fn usable(origin: &Origin) -> impl Iterator<Item = (crate::world::ModelId, &str)> {
-    let world = &origin.world;
-    let key = origin.key.and_then(|key| world.key(key));
+fn usable(arrival: &Arrival) -> impl Iterator<Item = (crate::world::ModelId, &str)> {
+    let world = &arrival.world;
+    let key = arrival.key.and_then(|key| world.key(key));
     world
         .model_ids()
         .filter(move |id| key.is_some_and(|key| key.models.contains(*id)))
-        .filter(|id| !route::for_model(world, *id, origin.dialect).is_empty())
+        .filter(|id| !route::for_model(world, *id, arrival.dialect).is_empty())
         .filter_map(|id| world.model(id).map(|model| (id, &*model.name)))
 }

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::attempt::{Asked, Attempt, Begun, Ending, ReplyHead};
 use super::departure::{self, Departure};
-use super::{Now, Origin};
+use super::{Arrival, Now};
 use crate::ask::Ask;
 use crate::endpoint::Endpoint;
 use crate::fault::{Answer, Fault};
@@ -35,7 +35,7 @@ const PROVIDER_HEADERS: &[&str] = &[
 #[derive(Debug)]
 #[must_use = "what was sent is recorded"]
 pub struct Sent {
-    origin: Origin,
+    arrival: Arrival,
     path: String,
     posts: bool,
     model: Option<ModelId>,
@@ -61,7 +61,7 @@ pub(super) enum Body {
 
 impl Sent {
     pub(super) fn new(
-        origin: Origin,
+        arrival: Arrival,
         path: &str,
         posts: bool,
         model: Option<ModelId>,
@@ -69,7 +69,7 @@ impl Sent {
         legs: Vec<Leg>,
     ) -> Self {
         Self {
-            origin,
+            arrival,
             path: path.to_owned(),
             posts,
             model,
@@ -82,8 +82,8 @@ impl Sent {
     }
 
     /// The state that all of a request's life shares.
-    pub fn origin(&self) -> &Origin {
-        &self.origin
+    pub fn arrival(&self) -> &Arrival {
+        &self.arrival
     }
 
     /// What crosses to the provider role.
@@ -220,13 +220,14 @@ impl Sent {
                 .collect(),
             ..ReplyHead::default()
         };
-        if !self.origin.request_id.is_empty() {
-            head.set.push(("x-tollgate-request-id", self.origin.request_id.clone()));
+        if !self.arrival.request_id.is_empty() {
+            head.set
+                .push(("x-tollgate-request-id", self.arrival.request_id.clone()));
         }
         let refusal = (matches!(status, 401 | 403) && ours).then_some(Fault::ProviderCredential);
         let refusal_body = refusal
             .as_ref()
-            .map(|fault| fault.body(self.origin.dialect, &self.origin.request_id));
+            .map(|fault| fault.body(self.arrival.dialect, &self.arrival.request_id));
         let Some(attempt) = self.attempts.last_mut() else {
             return head;
         };
@@ -291,11 +292,11 @@ impl Sent {
         let fault = match status {
             408 | 504 => Fault::ProviderSilent,
             413 => Fault::BodyTooLarge {
-                limit: self.origin.world.max_body_bytes,
+                limit: self.arrival.world.max_body_bytes,
             },
             _ => Fault::ProviderUnreachable,
         };
-        let answer = fault.answer(self.origin.dialect, &self.origin.request_id);
+        let answer = fault.answer(self.arrival.dialect, &self.arrival.request_id);
         self.fault = Some(fault);
         answer
     }
@@ -307,7 +308,7 @@ impl Sent {
 
     /// What happened.
     pub fn record<'w>(&'w self, ending: Ending, now: Now) -> Record<'w> {
-        let mut record = self.origin.record(self.model, "interrupted_by_client", true, now);
+        let mut record = self.arrival.record(self.model, "interrupted_by_client", true, now);
         record.added_us = self.begun().then_some(self.added_ns / 1_000);
         let asked = Asked {
             endpoint: self.endpoint(),
@@ -333,7 +334,7 @@ impl Sent {
             record.provider = provider;
             record.outcome = outcome;
             if let Some(first) = attempt.meter.as_ref().and_then(Meter::first_token_ns) {
-                record.first_token_ms = Some(Now(first).since(self.origin.since) / 1_000_000);
+                record.first_token_ms = Some(Now(first).since(self.arrival.since) / 1_000_000);
                 let took = attempt.ended.unwrap_or(now).since(Now(first));
                 let after_first = output_tokens(&bill).saturating_sub(1);
                 record.per_token_us = (took / 1_000).checked_div(after_first);
@@ -353,7 +354,7 @@ impl Sent {
     }
 
     fn endpoint(&self) -> Endpoint {
-        self.origin.endpoint.unwrap_or(Endpoint::Other)
+        self.arrival.endpoint.unwrap_or(Endpoint::Other)
     }
 
     /// Whether Tollgate asks for a stream's usage on its own account, and so hides it again.
@@ -367,11 +368,11 @@ impl Sent {
     }
 
     fn provider(&self, leg: &Leg) -> Option<&Provider> {
-        self.origin.world.provider(leg.provider)
+        self.arrival.world.provider(leg.provider)
     }
 
     fn target(&self, leg: &Leg) -> Option<&Target> {
-        self.origin.world.model(self.model?)?.targets.get(leg.target?)
+        self.arrival.world.model(self.model?)?.targets.get(leg.target?)
     }
 
     fn price(&self, leg: &Leg) -> Option<&Price> {

@@ -9,12 +9,13 @@ use proxy_wasm::types::Action;
 use super::exchanges::{self, Shared};
 use super::host::{self, Side};
 use super::series::{Host, step, survive};
-use crate::fault::Answer;
+use crate::dialect::Dialect;
+use crate::fault::{Answer, Fault};
 use crate::handoff::{CLUSTER_PROPERTY, PROPERTY, Place};
 use crate::headers::Headers;
 use crate::meter::Passed;
 use crate::metrics;
-use crate::pipeline::{self, Answered, Ending, Now, Origin, Receipt, Received, Refused, Sent};
+use crate::pipeline::{self, Answered, Arrival, Ending, Now, Receipt, Received, Refused, Sent};
 use crate::record::Record;
 use crate::world::World;
 
@@ -72,19 +73,14 @@ impl Context for Gateway {}
 impl HttpContext for Gateway {
     fn on_http_request_headers(&mut self, _count: usize, ends: bool) -> Action {
         let (Some(world), Ok(headers)) = (&self.world, host::headers(Side::Request)) else {
-            let body = br#"{"error":{"message":"The gateway is not configured.","type":"server_error","param":null,"code":"internal_error"}}"#;
-            survive(host::answer(
-                500,
-                &[("content-type", "application/json".to_owned())],
-                body,
-            ));
+            tell(&Fault::Internal.answer(Dialect::OpenAi, ""));
             return Action::Pause;
         };
         let since = host::now();
         match pipeline::receive(world, &headers, ends, since) {
             Receipt::Pass => Action::Continue,
             Receipt::Await(received) => {
-                enter(received.origin(), 1);
+                enter(received.arrival(), 1);
                 let holds = world.hold_headers;
                 if !holds {
                     survive(host::depart(&received.departs(&headers)));
@@ -93,7 +89,7 @@ impl HttpContext for Gateway {
                 if holds { Action::Pause } else { Action::Continue }
             }
             Receipt::Send(mut sent) => {
-                enter(sent.origin(), 1);
+                enter(sent.arrival(), 1);
                 match world.hold_headers {
                     true => self.send(*sent, &headers, since),
                     false => {
@@ -208,8 +204,8 @@ impl HttpContext for Gateway {
         let now = host::now();
         match core::mem::take(&mut self.stage) {
             Stage::Outside => {}
-            Stage::Waiting(received) => settle(received.origin(), &received.record(now)),
-            Stage::Refused(refused) => settle(refused.origin(), &refused.record(now)),
+            Stage::Waiting(received) => settle(received.arrival(), &received.record(now)),
+            Stage::Refused(refused) => settle(refused.arrival(), &refused.record(now)),
             Stage::Answered(answered) => answered.record(now).observe(&mut Host),
             Stage::Sent(under) => {
                 if let Some(place) = under.place {
@@ -217,7 +213,7 @@ impl HttpContext for Gateway {
                 }
                 if let Ok(sent) = under.exchange.try_borrow() {
                     let ending = if sent.open() { ending() } else { Ending::ByProvider };
-                    settle(sent.origin(), &sent.record(ending, now));
+                    settle(sent.arrival(), &sent.record(ending, now));
                 }
             }
         }
@@ -227,9 +223,9 @@ impl HttpContext for Gateway {
 impl Gateway {
     fn complete(&mut self, received: Box<Received>, size: usize) -> Action {
         let started = host::now();
-        let holds = received.origin().world.hold_headers;
+        let holds = received.arrival().world.hold_headers;
         let Ok(body) = host::body(Side::Request, size) else {
-            return self.refuse(received.fail(crate::fault::Fault::Internal));
+            return self.refuse(received.fail(Fault::Internal));
         };
         match received.ask(&body) {
             Err(refused) => self.refuse(refused),
@@ -368,14 +364,14 @@ fn ending() -> Ending {
 }
 
 /// Counts a caller's request in or out of flight.
-fn enter(origin: &Origin, by: i64) {
-    let (key, team) = origin.labels();
+fn enter(arrival: &Arrival, by: i64) {
+    let (key, team) = arrival.labels();
     step(&metrics::IN_FLIGHT, &[key, team], by);
 }
 
-fn settle(origin: &Origin, record: &Record<'_>) {
+fn settle(arrival: &Arrival, record: &Record<'_>) {
     if record.in_flight {
-        enter(origin, -1);
+        enter(arrival, -1);
     }
     record.observe(&mut Host);
 }

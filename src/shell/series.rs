@@ -147,7 +147,6 @@ fn define(metric: &'static Metric, labels: &[&str]) -> Option<(u32, bool)> {
 impl Series {
     fn hash(&self, metric: &'static Metric, labels: &[&str]) -> u64 {
         let mut hasher = self.hasher.build_hasher();
-        metric.name.len().hash(&mut hasher);
         core::ptr::from_ref(metric).hash(&mut hasher);
         for label in labels {
             label.hash(&mut hasher);
