@@ -163,7 +163,7 @@ mod tests {
                 ..Usage::default()
             })
         };
-        assert_eq!(after(&[start.clone()]), expected(1));
+        assert_eq!(after(std::slice::from_ref(&start)), expected(1));
         assert_eq!(after(&[start.clone(), json!({"output_tokens": 15})]), expected(15));
         let repeated = json!({"input_tokens": 25, "cache_creation_input_tokens": 4, "cache_read_input_tokens": 5, "output_tokens": 15});
         assert_eq!(after(&[start.clone(), repeated]), expected(15));

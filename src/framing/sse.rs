@@ -88,34 +88,37 @@ pub struct Field<'a> {
     pub name: &'a [u8],
     /// What stands behind the colon and one space.
     pub value: &'a [u8],
+    /// Where in the block the value begins.
+    pub at: usize,
 }
 
 /// The fields of a block, in order, blank lines left out.
 pub fn fields(block: &[u8]) -> impl Iterator<Item = Field<'_>> {
-    let mut rest = block.strip_prefix(b"\xef\xbb\xbf").unwrap_or(block);
+    let mut at = if block.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
     std::iter::from_fn(move || {
         loop {
-            if rest.is_empty() {
-                return None;
-            }
+            let rest = block.get(at..).filter(|rest| !rest.is_empty())?;
             let end = memchr2(b'\n', b'\r', rest).unwrap_or(rest.len());
-            let (line, behind) = rest.split_at_checked(end)?;
-            rest = behind.get(1..).unwrap_or_default();
+            let line = rest.get(..end)?;
+            let start = at;
+            at += end + 1;
             if !line.is_empty() {
-                return Some(field(line));
+                return Some(field(line, start));
             }
         }
     })
 }
 
 #[inline]
-fn field(line: &[u8]) -> Field<'_> {
+fn field(line: &[u8], start: usize) -> Field<'_> {
     let colon = line.iter().position(|&byte| byte == b':').unwrap_or(line.len());
     let (name, value) = line.split_at_checked(colon).unwrap_or((line, &[]));
     let value = value.get(1..).unwrap_or_default();
+    let value = value.strip_prefix(b" ").unwrap_or(value);
     Field {
         name,
-        value: value.strip_prefix(b" ").unwrap_or(value),
+        value,
+        at: start + line.len() - value.len(),
     }
 }
 
@@ -156,7 +159,9 @@ mod tests {
     #[test]
     fn fields_are_split_as_the_standard_says() {
         let block = b"\xef\xbb\xbfdata:a\r\ndata: b:c\ndata:  d\n: comment\nretry\nid:\r\r\n";
-        let found: Vec<_> = fields(block).map(|field| (field.name, field.value)).collect();
+        let found: Vec<_> = fields(block)
+            .map(|field| (field.name, &block[field.at..][..field.value.len()]))
+            .collect();
         let expected: Vec<(&[u8], &[u8])> = vec![
             (b"data", b"a"),
             (b"data", b"b:c"),
@@ -188,7 +193,9 @@ mod tests {
         #[test]
         fn no_bytes_are_lost_and_none_panic(stream: Vec<u8>) {
             prop_assert_eq!(blocks(&[&stream]).concat(), stream.clone());
-            fields(&stream).for_each(drop);
+            for field in fields(&stream) {
+                prop_assert_eq!(&stream[field.at..][..field.value.len()], field.value);
+            }
         }
     }
 }
