@@ -1,32 +1,31 @@
 //! What every request goes through before and after its endpoint.
 //!
-//! In: an HTTP request. Out: a [`Call`] and the request's body, or a refusal; later the response with the headers the
-//! providers send. In order: count, look for leaked keys, read the steering, check the credential, fail if asked to.
+//! In: an HTTP request, [`Admitted`] or refused; later what the endpoint composed. Out: the response, billed, spoiled as
+//! the request asked, and with the headers the providers send. It knows no endpoint and no body's shape.
+
+mod admitted;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::extract::{FromRequest, Request};
-use axum::http::header::{ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
+use axum::http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use bytes::Bytes;
 use serde::de::DeserializeOwned;
 use tokio::time::{Instant, sleep};
 
+pub use admitted::{Admitted, DropConnection, no_such_method, no_such_path};
+
 use crate::clock;
 use crate::errors::{Dialect, Problem};
+use crate::json::Object;
 use crate::ledger::{Charged, Produced};
 use crate::limits::Standing;
 use crate::prices::Tokens;
 use crate::server::App;
 use crate::steering::{Fault, Steering};
 use crate::stream::{Pace, Script, Tells};
-
-/// A response with this among its extensions is not sent: its connection is closed instead.
-#[derive(Clone, Copy, Debug)]
-pub struct DropConnection;
 
 /// One request that was let in.
 #[derive(Debug)]
@@ -63,74 +62,6 @@ pub struct Reply {
     pub stream: bool,
     /// An error event of the endpoint's own, with its name, where the dialect's usual one is not what it sends.
     pub error_event: Option<(&'static str, String)>,
-}
-
-/// The extractor of every endpoint.
-#[derive(Debug)]
-pub struct Admitted(pub Call, pub Bytes);
-
-impl FromRequest<Arc<App>> for Admitted {
-    type Rejection = Response;
-
-    async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Response> {
-        let arrived = Instant::now();
-        let (parts, body) = request.into_parts();
-        let path = parts.uri.path();
-        let dialect = dialect(path, &parts.headers);
-        let credential = credential(app, dialect, &parts.headers);
-        let leaks = parts
-            .headers
-            .values()
-            .any(|value| carries_virtual_key(value.as_bytes()));
-        app.ledger
-            .arrived(path, credential.as_deref().unwrap_or("refused"), leaks);
-        let mut call = Call {
-            app: Arc::clone(app),
-            dialect,
-            steering: Steering::default(),
-            arrived,
-            created: clock::unix_now(),
-            credential: credential.clone().unwrap_or_else(|_| "refused".into()),
-            serial: app.next_serial(),
-            standing: None,
-            target: format!("{} {path}", parts.method),
-            headers: parts.headers,
-        };
-        let knobs = call
-            .headers
-            .get_all("x-simulate")
-            .iter()
-            .filter_map(|value| value.to_str().ok());
-        match app.steering.with(&knobs.collect::<Vec<_>>().join(",")) {
-            Ok(steering) => call.steering = steering,
-            Err(problem) => return Err(call.refuse(Problem::invalid(problem))),
-        }
-        let Ok(body) = axum::body::to_bytes(body, app.options.max_body).await else {
-            return Err(call.refuse(Problem::status(413, dialect)));
-        };
-        if carries_virtual_key(&body) {
-            app.ledger.leaked();
-        }
-        if let Err(given) = credential {
-            return Err(call.refuse(Problem::unauthorized(dialect, given)));
-        }
-        match call.steering.fault {
-            Some(Fault::Hang) => std::future::pending().await,
-            Some(Fault::Drop) => {
-                let mut response = StatusCode::BAD_GATEWAY.into_response();
-                response.extensions_mut().insert(DropConnection);
-                return Err(response);
-            }
-            Some(Fault::Status(status)) => {
-                return Err(call.refuse(Problem::status(status, dialect).of_model(call.asked_model(&body))));
-            }
-            _ => {}
-        }
-        if call.steering.flaky.is_some_and(|percent| app.is_flaky(percent)) {
-            return Err(call.refuse(Problem::status(503, dialect).of_model(call.asked_model(&body))));
-        }
-        Ok(Self(call, body))
-    }
 }
 
 impl Call {
@@ -279,7 +210,7 @@ impl Call {
     }
 
     /// A JSON reply that costs nothing.
-    pub fn free(&self, body: &serde_json::Value) -> Response {
+    pub fn free(&self, body: &Object) -> Response {
         self.json_response(StatusCode::OK, &body.to_string())
     }
 
@@ -411,95 +342,10 @@ impl Call {
     }
 }
 
-/// A path no endpoint answers.
-pub async fn no_such_path(Admitted(call, _): Admitted) -> Response {
-    call.refuse(match call.dialect {
-        Dialect::OpenAi => Problem::invalid(format!("Invalid URL ({})", call.target)).with_status(404),
-        Dialect::Anthropic => Problem::status(404, call.dialect),
-    })
-}
-
-/// A path that is answered, but not with this method.
-pub async fn no_such_method(Admitted(call, _): Admitted) -> Response {
-    let message = match call.dialect {
-        Dialect::OpenAi => format!(
-            "Not allowed ({}). (HINT: Perhaps you meant to use a different HTTP method?)",
-            call.target
-        ),
-        Dialect::Anthropic => "Method Not Allowed".to_owned(),
-    };
-    call.refuse(Problem::invalid(message).with_status(405))
-}
-
-fn dialect(path: &str, headers: &HeaderMap) -> Dialect {
-    let anthropic = path.contains("/v1/messages") || headers.contains_key("anthropic-version");
-    if anthropic { Dialect::Anthropic } else { Dialect::OpenAi }
-}
-
-/// The name of the request's credential. `Err(given)` if it is none of the accepted ones.
-fn credential(app: &App, dialect: Dialect, headers: &HeaderMap) -> Result<String, bool> {
-    let plain = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    let bearer = plain(AUTHORIZATION.as_str()).and_then(|value| value.strip_prefix("Bearer "));
-    let given = match dialect {
-        Dialect::OpenAi => bearer.or_else(|| plain("api-key")),
-        Dialect::Anthropic => plain("x-api-key").or(bearer),
-    };
-    if app.options.credentials.is_empty() {
-        return Ok(if given.is_some() { "default" } else { "anonymous" }.to_owned());
-    }
-    let known = app.options.credentials.iter().find(|(_, value)| given == Some(value));
-    known.map(|(name, _)| name.clone()).ok_or(given.is_some())
-}
-
 fn accepts_gzip(headers: &HeaderMap) -> bool {
     let mut accepted = headers
         .get_all(ACCEPT_ENCODING)
         .iter()
         .filter_map(|value| value.to_str().ok());
     accepted.any(|value| value.contains("gzip"))
-}
-
-/// Whether `tg-` stands anywhere at the beginning of a word and looks like a gateway's virtual key.
-fn carries_virtual_key(bytes: &[u8]) -> bool {
-    let word = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
-    memchr::memmem::find_iter(bytes, b"tg-").any(|at| {
-        let begins = at
-            .checked_sub(1)
-            .and_then(|before| bytes.get(before))
-            .is_none_or(|byte| !word(byte));
-        begins
-            && bytes
-                .get(at + 3..)
-                .unwrap_or_default()
-                .iter()
-                .take_while(|byte| word(byte))
-                .count()
-                >= 8
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_virtual_key_is_found_wherever_it_stands() {
-        for text in [
-            "tg-0123456789abcdef",
-            "Bearer tg-0123456789abcdef",
-            "{\"user\":\"tg-0123456789abcdef\"}",
-        ] {
-            assert!(carries_virtual_key(text.as_bytes()), "{text}");
-        }
-        for text in [
-            "",
-            "tg-",
-            "tg-short",
-            "ctg-0123456789abcdef",
-            "sk-tg-0123456789abcdef",
-            "--tg-0123456789abcdef",
-        ] {
-            assert!(!carries_virtual_key(text.as_bytes()), "{text}");
-        }
-    }
 }

@@ -3,7 +3,7 @@
 //! In: what went wrong. Out: the status and the body that each provider's API documents, by which its SDK raises its
 //! exceptions. It knows neither requests nor headers.
 
-use serde_json::{Value, json};
+use crate::json::{Object, object};
 
 /// Whose API a request speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -136,19 +136,19 @@ impl Problem {
     }
 
     /// The body in the dialect's shape.
-    pub fn body(&self, dialect: Dialect, request_id: &str) -> Value {
+    pub fn body(&self, dialect: Dialect, request_id: &str) -> Object {
         match dialect {
-            Dialect::OpenAi => json!({"error": {
+            Dialect::OpenAi => object! {"error": object! {
                 "message": self.message,
                 "type": self.kind.unwrap_or_else(|| self.openai_kind()),
                 "param": self.param,
-                "code": self.code.or(match self.status { 429 => Some("rate_limit_exceeded"), _ => None }),
-            }}),
-            Dialect::Anthropic => json!({
+                "code": self.code.or((self.status == 429).then_some("rate_limit_exceeded")),
+            }},
+            Dialect::Anthropic => object! {
                 "type": "error",
-                "error": {"type": self.anthropic_kind(), "message": self.message},
+                "error": object! {"type": self.anthropic_kind(), "message": self.message},
                 "request_id": request_id,
-            }),
+            },
         }
     }
 
@@ -182,16 +182,16 @@ mod tests {
     #[test]
     fn each_dialect_has_its_own_shape() {
         let problem = Problem::no_such_model(Dialect::OpenAi, "gpt-9");
-        assert_eq!(
-            problem.body(Dialect::OpenAi, "req_1"),
-            json!({"error": {
-                "message": "The model `gpt-9` does not exist or you do not have access to it.",
-                "type": "invalid_request_error", "param": null, "code": "model_not_found",
-            }})
+        let expected = concat!(
+            r#"{"error":{"message":"The model `gpt-9` does not exist or you do not have access to it.","#,
+            r#""type":"invalid_request_error","param":null,"code":"model_not_found"}}"#
         );
+        assert_eq!(problem.body(Dialect::OpenAi, "req_1").to_string(), expected);
         assert_eq!(
-            Problem::status(529, Dialect::Anthropic).body(Dialect::Anthropic, "req_1"),
-            json!({"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}, "request_id": "req_1"})
+            Problem::status(529, Dialect::Anthropic)
+                .body(Dialect::Anthropic, "req_1")
+                .to_string(),
+            r#"{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"},"request_id":"req_1"}"#
         );
     }
 }

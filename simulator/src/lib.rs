@@ -18,7 +18,7 @@
 //! | [`stream`] | a reply as a script of events; faults, pace and cuts; how it goes out |
 //! | [`ledger`], [`prices`] | what it costs |
 //! | [`limits`], [`errors`] | how the providers refuse |
-//! | [`text`], [`clock`] | token counts, canned answers, dates |
+//! | [`text`], [`clock`], [`json`] | token counts, canned answers, dates, members in order |
 //!
 //! A reply is composed whole before its first byte is sent, so what it will cost is known from the start; the
 //! [`ledger::Bill`] travels with the body and books how much of it went out.
@@ -34,6 +34,7 @@ pub mod anthropic;
 pub mod call;
 pub mod clock;
 pub mod errors;
+pub mod json;
 pub mod ledger;
 pub mod limits;
 pub mod openai;

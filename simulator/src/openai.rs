@@ -10,10 +10,11 @@ pub mod responses;
 
 use std::sync::Arc;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::call::Call;
 use crate::errors::Problem;
+use crate::json::{Object, object};
 use crate::ledger::Charged;
 use crate::prices::Tokens;
 use crate::text::{Answer, Kind, Texts};
@@ -93,19 +94,19 @@ fn reply_model<'a>(call: &'a Call, asked: &'a str) -> &'a str {
 }
 
 /// The usage object of chat and text completions.
-fn usage(tokens: &Tokens) -> Value {
-    json!({
+fn usage(tokens: &Tokens) -> Object {
+    object! {
         "prompt_tokens": tokens.prompt(),
         "completion_tokens": tokens.completion(),
         "total_tokens": tokens.prompt() + tokens.completion(),
-        "prompt_tokens_details": {"cached_tokens": tokens.cached_input, "audio_tokens": tokens.input_audio},
-        "completion_tokens_details": {
+        "prompt_tokens_details": object! {"cached_tokens": tokens.cached_input, "audio_tokens": tokens.input_audio},
+        "completion_tokens_details": object! {
             "reasoning_tokens": tokens.reasoning,
             "audio_tokens": tokens.output_audio,
             "accepted_prediction_tokens": 0,
             "rejected_prediction_tokens": 0,
         },
-    })
+    }
 }
 
 /// The tokens of a message's content: a string, or parts of text, images and audio.

@@ -11,7 +11,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tiktoken_rs::{CoreBPE, o200k_base_singleton};
 
+/// Begins with a space and ends without, so that it continues itself; an answer begins without.
 const PLAIN: &str = include_str!("text/plain.txt");
+/// Ends with a line end, so that it continues itself.
 const UNICODE: &str = include_str!("text/unicode.txt");
 /// What a tool is called with.
 pub const ARGUMENTS: &str = r#"{"city":"Paris","days":3,"unit":"celsius"}"#;
@@ -111,7 +113,7 @@ impl Answer {
             Kind::Unicode => (UNICODE, tokens),
             Kind::Arguments => (ARGUMENTS, u64::MAX),
         };
-        let whole = pieces_of(source.trim_end());
+        let whole = pieces_of(source);
         let mut pieces: Vec<Piece> = Vec::new();
         let mut so_far = 0;
         let rounds = if kind == Kind::Arguments {
@@ -119,7 +121,7 @@ impl Answer {
         } else {
             usize::MAX
         };
-        // Around the source, which begins with a space, again and again; what no longer fits becomes " and".
+        // Around the source, which is cut where its texts meet, again and again; what no longer fits becomes " and".
         for (text, count) in whole.iter().cycle().take(rounds) {
             if so_far >= tokens {
                 break;

@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use axum::response::Response;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::stream;
 use crate::call::{Admitted, Call, Reply};
 use crate::errors::Problem;
+use crate::json::{NULL, Object, Written, object};
 use crate::ledger::Charged;
 use crate::openai::USUAL_ANSWER;
 use crate::prices::Tokens;
@@ -66,7 +67,7 @@ pub async fn count_tokens(Admitted(call, body): Admitted) -> Response {
                 .steering
                 .prompt
                 .unwrap_or_else(|| prompt_tokens(&call.app.texts, &ask));
-            call.free(&json!({"input_tokens": tokens}))
+            call.free(&object! {"input_tokens": tokens})
         }
         Err(problem) => call.refuse(problem),
     }
@@ -202,43 +203,41 @@ fn json(call: &Call, answering: &Answering) -> Script {
     } = answering;
     let mut content = Vec::new();
     if let Some(thinking) = thinking {
-        content.push(json!({"type": "thinking", "thinking": thinking.text, "signature": stream::SIGNATURE}));
+        content.push(object! {"type": "thinking", "thinking": thinking.text, "signature": stream::SIGNATURE});
     }
     content.push(match tool {
-        None => json!({"type": "text", "text": answer.text}),
-        Some(name) => json!({
-            "type": "tool_use",
-            "id": call.id("toolu_", 24),
-            "name": name,
-            "input": serde_json::from_str::<Value>(&answer.text).unwrap_or_default(),
-        }),
+        None => object! {"type": "text", "text": answer.text},
+        Some(name) => object! {
+            "type": "tool_use", "id": call.id("toolu_", 24), "name": name, "input": Written(&answer.text),
+        },
     });
-    let mut body = json!({
+    let mut body = object! {
         "id": call.id("msg_", 24),
         "type": "message",
         "role": "assistant",
         "model": answering.model,
         "content": content,
         "stop_reason": answering.stop_reason,
-        "stop_sequence": null,
-    });
-    if let (false, Some(body)) = (call.steering.no_usage, body.as_object_mut()) {
-        body.insert("usage".into(), usage(tokens, &answering.tier));
-    }
+        "stop_sequence": NULL,
+    };
+    body.put_some(
+        "usage",
+        &(!call.steering.no_usage).then(|| usage(tokens, &answering.tier)),
+    );
     Script::json(body.to_string(), call.tells_all())
 }
 
 /// The usage of a whole message, or of one that has just begun.
-pub(super) fn usage(tokens: &Tokens, tier: &str) -> Value {
-    json!({
+pub(super) fn usage(tokens: &Tokens, tier: &str) -> Object {
+    object! {
         "input_tokens": tokens.input,
         "cache_creation_input_tokens": tokens.cache_write_5m + tokens.cache_write_1h,
         "cache_read_input_tokens": tokens.cached_input,
-        "cache_creation": {
+        "cache_creation": object! {
             "ephemeral_5m_input_tokens": tokens.cache_write_5m,
             "ephemeral_1h_input_tokens": tokens.cache_write_1h,
         },
         "output_tokens": tokens.output,
         "service_tier": tier,
-    })
+    }
 }

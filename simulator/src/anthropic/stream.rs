@@ -1,9 +1,8 @@
 //! A message as a stream of events.
 
-use serde_json::{Value, json};
-
 use super::messages::{Answering, usage};
 use crate::call::Call;
+use crate::json::{NULL, Object, Written, object};
 use crate::ledger::Produced;
 use crate::prices::Tokens;
 use crate::stream::{Pace, Script, Tells};
@@ -28,21 +27,19 @@ pub(super) fn compose(call: &Call, answering: &Answering) -> Script {
         output: tokens.output.min(1),
         ..*tokens
     };
-    let mut message = json!({
+    let mut message = object! {
         "id": call.id("msg_", 24),
         "type": "message",
         "role": "assistant",
         "model": answering.model,
-        "content": [],
-        "stop_reason": null,
-        "stop_sequence": null,
-    });
-    let mut tells = Tells::Nothing;
-    if let (false, Some(message)) = (call.steering.no_usage, message.as_object_mut()) {
-        message.insert("usage".into(), usage(&begun, tier));
-        tells = Tells::So(begun);
-    }
-    let start = json!({"type": "message_start", "message": message});
+        "content": Written("[]"),
+        "stop_reason": NULL,
+        "stop_sequence": NULL,
+    };
+    let reports = !call.steering.no_usage;
+    message.put_some("usage", &reports.then(|| usage(&begun, tier)));
+    let start = object! {"type": "message_start", "message": message};
+    let tells = if reports { Tells::So(begun) } else { Tells::Nothing };
     script.push(
         Some("message_start"),
         &[&start.to_string()],
@@ -53,7 +50,7 @@ pub(super) fn compose(call: &Call, answering: &Answering) -> Script {
     let mut index = 0;
     let mut before = 0;
     if let Some(thinking) = thinking {
-        let start = json!({"type": "thinking", "thinking": "", "signature": ""});
+        let start = object! {"type": "thinking", "thinking": "", "signature": ""};
         block(
             &mut script,
             index,
@@ -67,8 +64,8 @@ pub(super) fn compose(call: &Call, answering: &Answering) -> Script {
         index += 1;
     }
     let start = match tool {
-        None => json!({"type": "text", "text": ""}),
-        Some(name) => json!({"type": "tool_use", "id": call.id("toolu_", 24), "name": name, "input": {}}),
+        None => object! {"type": "text", "text": ""},
+        Some(name) => object! {"type": "tool_use", "id": call.id("toolu_", 24), "name": name, "input": Written("{}")},
     };
     let delta = if tool.is_some() {
         ("input_json_delta", "partial_json")
@@ -77,13 +74,9 @@ pub(super) fn compose(call: &Call, answering: &Answering) -> Script {
     };
     block(&mut script, index, before, &start, delta, answer, false);
 
-    let mut delta = json!({
-        "type": "message_delta",
-        "delta": {"stop_reason": answering.stop_reason, "stop_sequence": null},
-    });
-    if let (false, Some(delta)) = (call.steering.no_usage, delta.as_object_mut()) {
-        delta.insert("usage".into(), final_usage(tokens));
-    }
+    let stop = object! {"stop_reason": answering.stop_reason, "stop_sequence": NULL};
+    let mut delta = object! {"type": "message_delta", "delta": stop};
+    delta.put_some("usage", &reports.then(|| final_usage(tokens)));
     script.push(
         Some("message_delta"),
         &[&delta.to_string()],
@@ -104,14 +97,14 @@ fn block(
     script: &mut Script,
     index: u64,
     before: u64,
-    start: &Value,
+    start: &Object,
     (kind, member): (&str, &str),
     answer: &Answer,
     signed: bool,
 ) {
     // Of the answer's first token `message_start` has already told.
     let begun = Produced::Answer(before.max(1));
-    let start = json!({"type": "content_block_start", "index": index, "content_block": start});
+    let start = object! {"type": "content_block_start", "index": index, "content_block": start};
     script.push(
         Some("content_block_start"),
         &[&start.to_string()],
@@ -133,10 +126,8 @@ fn block(
     }
     let made = Produced::Answer(before + answer.tokens);
     if signed {
-        let signature = json!({
-            "type": "content_block_delta", "index": index,
-            "delta": {"type": "signature_delta", "signature": SIGNATURE},
-        });
+        let delta = object! {"type": "signature_delta", "signature": SIGNATURE};
+        let signature = object! {"type": "content_block_delta", "index": index, "delta": delta};
         script.push(
             Some("content_block_delta"),
             &[&signature.to_string()],
@@ -149,11 +140,11 @@ fn block(
 }
 
 /// The cumulative usage of `message_delta`, which repeats the prompt's.
-fn final_usage(tokens: &Tokens) -> Value {
-    json!({
+fn final_usage(tokens: &Tokens) -> Object {
+    object! {
         "input_tokens": tokens.input,
         "cache_creation_input_tokens": tokens.cache_write_5m + tokens.cache_write_1h,
         "cache_read_input_tokens": tokens.cached_input,
         "output_tokens": tokens.output,
-    })
+    }
 }

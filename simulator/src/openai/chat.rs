@@ -2,14 +2,16 @@
 
 use axum::response::Response;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::{Answering, FINGERPRINT, content_tokens, refuse_empty, reply_model, service_tier, tool, usage};
 use crate::call::{Admitted, Call, Reply};
 use crate::errors::Problem;
+use crate::json::{NULL, Object, Written, object};
 use crate::ledger::Produced;
 use crate::prices::Tokens;
 use crate::stream::{Pace, Script, Tells};
+use crate::text::Piece;
 
 #[derive(Deserialize)]
 struct Ask {
@@ -110,106 +112,97 @@ struct Shape<'a> {
 
 impl Shape<'_> {
     fn json(&self, call: &Call, answering: &Answering) -> Script {
-        let message = match &answering.tool {
-            None => json!({
-                "role": "assistant", "content": answering.answer.text, "refusal": null, "annotations": [],
-            }),
-            Some(name) => json!({
-                "role": "assistant",
-                "content": null,
-                "tool_calls": [{
-                    "id": self.tool_id,
-                    "type": "function",
-                    "function": {"name": name, "arguments": answering.answer.text},
-                }],
-                "refusal": null,
-                "annotations": [],
-            }),
-        };
-        let choice = |index| {
-            json!({
-                "index": index, "message": message, "logprobs": null, "finish_reason": finish_reason(answering),
-            })
-        };
-        let mut body = json!({
+        let text = &answering.answer.text;
+        let mut message = object! {"role": "assistant"};
+        match &answering.tool {
+            None => message.put("content", text),
+            Some(name) => {
+                let function = object! {"name": name, "arguments": text};
+                let tool_call = object! {"id": self.tool_id, "type": "function", "function": function};
+                message.put("content", &NULL);
+                message.put("tool_calls", &vec![tool_call]);
+            }
+        }
+        message = message.and(&object! {"refusal": NULL, "annotations": Written("[]")});
+        let finish_reason = finish_reason(answering);
+        let choice =
+            |index| object! {"index": index, "message": message, "logprobs": NULL, "finish_reason": finish_reason};
+        let mut body = object! {
             "id": self.id,
             "object": "chat.completion",
             "created": call.created,
             "model": self.model,
             "choices": (0..self.copies).map(choice).collect::<Vec<_>>(),
-            "usage": usage(&answering.tokens),
-            "service_tier": self.tier,
-            "system_fingerprint": FINGERPRINT,
-        });
-        if let (true, Some(body)) = (call.steering.no_usage, body.as_object_mut()) {
-            body.remove("usage");
-        }
+        };
+        body.put_some("usage", &(!call.steering.no_usage).then(|| usage(&answering.tokens)));
+        body = body.and(&object! {"service_tier": self.tier, "system_fingerprint": FINGERPRINT});
         Script::json(body.to_string(), call.tells_all())
     }
 
     fn stream(&self, call: &Call, answering: &Answering, include_usage: bool) -> Script {
         let Answering { answer, tokens, .. } = answering;
         let mut script = Script::events(&call.steering, Pace::new(&call.steering, tokens.reasoning));
-        let head = format!(
-            r#"{{"id":"{}","object":"chat.completion.chunk","created":{},"model":{},"service_tier":{},"system_fingerprint":"{FINGERPRINT}","choices":["#,
-            self.id,
-            call.created,
-            Value::from(self.model),
-            Value::from(self.tier),
-        );
-        let tail = if include_usage { r#"],"usage":null}"# } else { "]}" };
+        let head = object! {
+            "id": self.id,
+            "object": "chat.completion.chunk",
+            "created": call.created,
+            "model": self.model,
+            "service_tier": self.tier,
+            "system_fingerprint": FINGERPRINT,
+        };
+        let usage_yet = if include_usage { r#","usage":null"# } else { "" };
         for copy in 0..self.copies {
             let before = copy * answer.tokens;
-            let choice = format!(r#"{{"index":{copy},"delta":"#);
-            let (open, more, close) = (r#","logprobs":null,"finish_reason":null}"#, head.as_str(), tail);
-            let first = match &answering.tool {
-                None => r#"{"role":"assistant","content":"","refusal":null}"#.to_owned(),
-                Some(name) => json!({
-                    "role": "assistant",
-                    "content": null,
-                    "tool_calls": [{
-                        "index": 0, "id": self.tool_id, "type": "function", "function": {"name": name, "arguments": ""},
-                    }],
-                    "refusal": null,
-                })
-                .to_string(),
+            // Composed once around a mark in place of the delta: there is one chunk for almost every token.
+            let choice = |finish: Option<&str>| {
+                object! {"index": copy, "delta": Written("\0"), "logprobs": NULL, "finish_reason": finish}
             };
-            script.push(
-                None,
-                &[more, &choice, &first, open, close],
-                made(before, tokens),
-                Tells::Nothing,
-            );
+            let around = |finish| head.clone().and(&object! {"choices": vec![choice(finish)]}).to_string();
+            let mut chunk = |finish, deltas: &mut dyn Iterator<Item = ([&str; 3], Produced)>| {
+                let around = around(finish);
+                let (open, close) = around.split_once('\0').unwrap_or_default();
+                let close = close.strip_suffix('}').unwrap_or_default();
+                for ([begin, middle, end], produced) in deltas {
+                    script.push(
+                        None,
+                        &[open, begin, middle, end, close, usage_yet, "}"],
+                        produced,
+                        Tells::Nothing,
+                    );
+                }
+            };
+            let first = self.first_delta(answering).to_string();
             let (begin, end) = match answering.tool {
                 None => (r#"{"content":""#, r#""}"#),
                 Some(_) => (r#"{"tool_calls":[{"index":0,"function":{"arguments":""#, r#""}}]}"#),
             };
-            for piece in &answer.pieces {
-                let data = [more, &choice, begin, &piece.json, end, open, close];
-                script.push(None, &data, Produced::Answer(before + piece.so_far), Tells::Nothing);
-            }
-            let last = format!(
-                r#"{{}},"logprobs":null,"finish_reason":"{}"}}"#,
-                finish_reason(answering)
-            );
-            script.push(
+            let piece = |piece: &'_ Piece| Produced::Answer(before + piece.so_far);
+            let pieces = answer.pieces.iter().map(|p| ([begin, p.json.as_str(), end], piece(p)));
+            chunk(
                 None,
-                &[more, &choice, &last, close],
-                Produced::Everything,
-                Tells::Nothing,
+                &mut std::iter::once((["", &first, ""], made(before, tokens))).chain(pieces),
+            );
+            chunk(
+                Some(finish_reason(answering)),
+                &mut std::iter::once((["", "{}", ""], Produced::Everything)),
             );
         }
         if include_usage {
-            let usage = usage(tokens).to_string();
-            script.push(
-                None,
-                &[&head, r#"],"usage":"#, &usage, "}"],
-                Produced::Everything,
-                Tells::All,
-            );
+            let last = head.and(&object! {"choices": Written("[]"), "usage": usage(tokens)});
+            script.push(None, &[&last.to_string()], Produced::Everything, Tells::All);
         }
         script.push(None, &["[DONE]"], Produced::Everything, Tells::Nothing);
         script
+    }
+
+    /// The delta of the first chunk, which names the role and the tool.
+    fn first_delta(&self, answering: &Answering) -> Object {
+        let Some(name) = &answering.tool else {
+            return object! {"role": "assistant", "content": "", "refusal": NULL};
+        };
+        let function = object! {"name": name, "arguments": ""};
+        let tool_call = object! {"index": 0, "id": self.tool_id, "type": "function", "function": function};
+        object! {"role": "assistant", "content": NULL, "tool_calls": vec![tool_call], "refusal": NULL}
     }
 }
 

@@ -2,12 +2,13 @@
 
 use axum::response::Response;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::chat::StreamOptions;
 use super::{Answering, reply_model, service_tier, usage};
 use crate::call::{Admitted, Call, Reply};
 use crate::errors::Problem;
+use crate::json::{Escaped, NULL, Written, object};
 use crate::ledger::Produced;
 use crate::stream::{Pace, Script, Tells};
 
@@ -46,16 +47,16 @@ fn compose(call: &mut Call, body: &[u8]) -> Result<Reply, Problem> {
     let script = if ask.stream {
         stream(call, &answering, &id, model, finish, include_usage)
     } else {
-        let mut body = json!({
+        let text = &answering.answer.text;
+        let choice = object! {"text": text, "index": 0, "logprobs": NULL, "finish_reason": finish};
+        let mut body = object! {
             "id": id,
             "object": "text_completion",
             "created": call.created,
             "model": model,
-            "choices": [{"text": answering.answer.text, "index": 0, "logprobs": null, "finish_reason": finish}],
-        });
-        if let (false, Some(body)) = (call.steering.no_usage, body.as_object_mut()) {
-            body.insert("usage".into(), usage(&answering.tokens));
-        }
+            "choices": vec![choice],
+        };
+        body.put_some("usage", &(!call.steering.no_usage).then(|| usage(&answering.tokens)));
         Script::json(body.to_string(), call.tells_all())
     };
     Ok(Reply {
@@ -70,29 +71,27 @@ fn compose(call: &mut Call, body: &[u8]) -> Result<Reply, Problem> {
 fn stream(call: &Call, answering: &Answering, id: &str, model: &str, finish: &str, include_usage: bool) -> Script {
     let Answering { answer, tokens, .. } = answering;
     let mut script = Script::events(&call.steering, Pace::new(&call.steering, tokens.reasoning));
-    let head = format!(
-        r#"{{"id":"{id}","object":"text_completion","created":{},"choices":["#,
-        call.created
-    );
-    let model = Value::from(model);
-    let tail = format!(
-        r#"],"model":{model}{}}}"#,
-        if include_usage { r#","usage":null"# } else { "" }
-    );
+    let head = object! {"id": id, "object": "text_completion", "created": call.created};
+    let choice = |text: &str, finish: Option<&str>| {
+        let choice = object! {"text": Escaped(text), "index": 0, "logprobs": NULL, "finish_reason": finish};
+        let mut chunk = head.clone().and(&object! {"choices": vec![choice], "model": model});
+        chunk.put_some("usage", &include_usage.then_some(NULL));
+        chunk.to_string()
+    };
     for piece in &answer.pieces {
-        let choice = [
-            r#"{"text":""#,
-            &piece.json,
-            r#"","index":0,"logprobs":null,"finish_reason":null}"#,
-        ];
-        let data = [&head, choice[0], choice[1], choice[2], &tail];
-        script.push(None, &data, Produced::Answer(piece.so_far), Tells::Nothing);
+        script.push(
+            None,
+            &[&choice(&piece.json, None)],
+            Produced::Answer(piece.so_far),
+            Tells::Nothing,
+        );
     }
-    let last = format!(r#"{{"text":"","index":0,"logprobs":null,"finish_reason":"{finish}"}}"#);
-    script.push(None, &[&head, &last, &tail], Produced::Everything, Tells::Nothing);
+    script.push(None, &[&choice("", Some(finish))], Produced::Everything, Tells::Nothing);
     if include_usage {
-        let end = format!(r#"],"model":{model},"usage":{}}}"#, usage(tokens));
-        script.push(None, &[&head, &end], Produced::Everything, Tells::All);
+        let last = head
+            .clone()
+            .and(&object! {"choices": Written("[]"), "model": model, "usage": usage(tokens)});
+        script.push(None, &[&last.to_string()], Produced::Everything, Tells::All);
     }
     script.push(None, &["[DONE]"], Produced::Everything, Tells::Nothing);
     script

@@ -4,12 +4,13 @@ use axum::response::Response;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::completions::input_tokens;
 use super::reply_model;
 use crate::call::{Admitted, Call, Reply};
 use crate::errors::Problem;
+use crate::json::{Object, Written, object};
 use crate::prices::Tokens;
 use crate::stream::Script;
 
@@ -52,21 +53,17 @@ fn compose(call: &mut Call, body: &[u8]) -> Result<Reply, Problem> {
     let vector = vector(ask.dimensions.unwrap_or(usual).clamp(1, 4096));
     let embedding = match ask.encoding_format.as_deref() {
         Some("base64") => {
-            Value::from(STANDARD.encode(vector.iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<u8>>()))
+            let bytes: Vec<u8> = vector.iter().flat_map(|x| x.to_le_bytes()).collect();
+            format!("\"{}\"", STANDARD.encode(bytes))
         }
-        _ => Value::from(vector),
+        _ => Value::from(vector).to_string(),
     };
-    let data: Vec<Value> = (0..inputs)
-        .map(|index| json!({"object": "embedding", "index": index, "embedding": embedding}))
-        .collect();
+    let one = |index| object! {"object": "embedding", "index": index, "embedding": Written(&embedding)};
+    let data: Vec<Object> = (0..inputs).map(one).collect();
     let model = reply_model(call, ask.model.as_deref().unwrap_or_default());
-    let mut body = json!({"object": "list", "data": data, "model": model});
-    if let (false, Some(body)) = (call.steering.no_usage, body.as_object_mut()) {
-        body.insert(
-            "usage".into(),
-            json!({"prompt_tokens": tokens.input, "total_tokens": tokens.input}),
-        );
-    }
+    let mut body = object! {"object": "list", "data": data, "model": model};
+    let usage = object! {"prompt_tokens": tokens.input, "total_tokens": tokens.input};
+    body.put_some("usage", &(!call.steering.no_usage).then_some(usage));
     let script = Script::json(body.to_string(), call.tells_all());
     Ok(Reply {
         charged,

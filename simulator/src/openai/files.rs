@@ -3,12 +3,12 @@
 use axum::extract::Path;
 use axum::response::Response;
 use serde::Deserialize;
-use serde_json::{Value, json};
 
 use super::models::no_such_object;
 use super::other::form;
 use crate::call::{Admitted, Call};
 use crate::errors::Problem;
+use crate::json::{NULL, Object, Written, object};
 
 /// `POST /v1/files`
 pub async fn upload(Admitted(call, body): Admitted) -> Response {
@@ -25,7 +25,10 @@ pub async fn upload(Admitted(call, body): Admitted) -> Response {
 
 /// `GET /v1/files` and `GET /v1/batches`
 pub async fn list(Admitted(call, _): Admitted) -> Response {
-    call.free(&json!({"object": "list", "data": [], "first_id": null, "last_id": null, "has_more": false}))
+    let list = object! {
+        "object": "list", "data": Written("[]"), "first_id": NULL, "last_id": NULL, "has_more": false,
+    };
+    call.free(&list)
 }
 
 /// `GET /v1/files/{id}`
@@ -69,20 +72,20 @@ pub async fn retrieve_batch(Path(id): Path<String>, Admitted(call, _): Admitted)
     ))
 }
 
-fn file(call: &Call, id: &str, name: &str, size: usize, purpose: &str) -> Value {
-    json!({
-        "id": id, "object": "file", "bytes": size, "created_at": call.created, "expires_at": null,
-        "filename": name, "purpose": purpose, "status": "processed", "status_details": null,
-    })
+fn file(call: &Call, id: &str, name: &str, size: usize, purpose: &str) -> Object {
+    object! {
+        "id": id, "object": "file", "bytes": size, "created_at": call.created, "expires_at": NULL,
+        "filename": name, "purpose": purpose, "status": "processed", "status_details": NULL,
+    }
 }
 
-fn batch(call: &Call, id: &str, input: &str, endpoint: &str, status: &str) -> Value {
-    json!({
-        "id": id, "object": "batch", "endpoint": endpoint, "errors": null, "input_file_id": input,
-        "completion_window": "24h", "status": status, "output_file_id": null, "error_file_id": null,
-        "created_at": call.created, "in_progress_at": null, "expires_at": call.created + 86_400,
-        "finalizing_at": null, "completed_at": null, "failed_at": null, "expired_at": null,
-        "cancelling_at": null, "cancelled_at": null,
-        "request_counts": {"total": 0, "completed": 0, "failed": 0}, "metadata": null,
-    })
+fn batch(call: &Call, id: &str, input: &str, endpoint: &str, status: &str) -> Object {
+    object! {
+        "id": id, "object": "batch", "endpoint": endpoint, "errors": NULL, "input_file_id": input,
+        "completion_window": "24h", "status": status, "output_file_id": NULL, "error_file_id": NULL,
+        "created_at": call.created, "in_progress_at": NULL, "expires_at": call.created + 86_400,
+        "finalizing_at": NULL, "completed_at": NULL, "failed_at": NULL, "expired_at": NULL,
+        "cancelling_at": NULL, "cancelled_at": NULL,
+        "request_counts": object! {"total": 0, "completed": 0, "failed": 0}, "metadata": NULL,
+    }
 }

@@ -1,12 +1,13 @@
 //! `GET /v1/models` and `GET /v1/models/{id}`, in either dialect.
 
+use std::sync::Arc;
+
 use axum::extract::{Path, State};
 use axum::response::Response;
-use serde_json::{Value, json};
-use std::sync::Arc;
 
 use crate::call::{Admitted, Call};
 use crate::errors::{Dialect, Problem};
+use crate::json::{Object, object};
 use crate::server::App;
 
 /// 2025-01-01; when a model was made matters to nobody here.
@@ -16,11 +17,11 @@ const CREATED: u64 = 1_735_689_600;
 pub async fn list(State(app): State<Arc<App>>, Admitted(call, _): Admitted) -> Response {
     let mut names: Vec<&String> = app.models.keys().filter(|name| call.serves(name).is_some()).collect();
     names.sort();
-    let data: Vec<Value> = names.iter().map(|name| entry(&call, name)).collect();
+    let data: Vec<Object> = names.iter().map(|name| entry(&call, name)).collect();
     call.free(&match call.dialect {
-        Dialect::OpenAi => json!({"object": "list", "data": data}),
+        Dialect::OpenAi => object! {"object": "list", "data": data},
         Dialect::Anthropic => {
-            json!({"data": data, "first_id": names.first(), "last_id": names.last(), "has_more": false})
+            object! {"data": data, "first_id": names.first(), "last_id": names.last(), "has_more": false}
         }
     })
 }
@@ -33,11 +34,11 @@ pub async fn retrieve(Path(id): Path<String>, Admitted(call, _): Admitted) -> Re
     }
 }
 
-fn entry(call: &Call, name: &str) -> Value {
+fn entry(call: &Call, name: &str) -> Object {
     match call.dialect {
-        Dialect::OpenAi => json!({"id": name, "object": "model", "created": CREATED, "owned_by": "system"}),
+        Dialect::OpenAi => object! {"id": name, "object": "model", "created": CREATED, "owned_by": "system"},
         Dialect::Anthropic => {
-            json!({"type": "model", "id": name, "display_name": name, "created_at": "2025-01-01T00:00:00Z"})
+            object! {"type": "model", "id": name, "display_name": name, "created_at": "2025-01-01T00:00:00Z"}
         }
     }
 }

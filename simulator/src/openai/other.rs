@@ -8,12 +8,13 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::Response;
 use bytes::Bytes;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::completions::input_tokens;
 use super::{Answering, refuse_empty, reply_model};
 use crate::call::{Admitted, Call, Reply};
 use crate::errors::Problem;
+use crate::json::{Object, Written, object};
 use crate::ledger::{Charged, Produced};
 use crate::prices::Tokens;
 use crate::stream::{Pace, Script, Tells};
@@ -63,17 +64,17 @@ fn compose_images(call: &mut Call, body: &[u8]) -> Result<Reply, Problem> {
         ..Tokens::default()
     };
     call.admit(&charged, tokens.input + tokens.output)?;
-    let data: Vec<Value> = (0..n).map(|_| json!({"b64_json": PIXEL})).collect();
-    let body = json!({
+    let data = vec![object! {"b64_json": PIXEL}; n as usize];
+    let body = object! {
         "created": call.created, "background": "opaque", "data": data, "output_format": "png",
         "quality": quality, "size": "1024x1024",
-    });
-    let usage = json!({
+    };
+    let usage = object! {
         "input_tokens": tokens.input,
-        "input_tokens_details": {"image_tokens": 0, "text_tokens": tokens.input},
+        "input_tokens_details": object! {"image_tokens": 0, "text_tokens": tokens.input},
         "output_tokens": tokens.output,
         "total_tokens": tokens.input + tokens.output,
-    });
+    };
     Ok(json_reply(call, charged, tokens, body, usage))
 }
 
@@ -99,25 +100,23 @@ fn compose_transcription(call: &mut Call, form: &Form) -> Result<Reply, Problem>
     let answering = Answering::decide(call, prompt, None, None);
     let Answering { answer, tokens, .. } = &answering;
     call.admit(&charged, tokens.prompt() + tokens.completion())?;
-    let usage = json!({
+    let usage = object! {
         "type": "tokens",
         "input_tokens": tokens.prompt(),
-        "input_token_details": {"text_tokens": tokens.input, "audio_tokens": tokens.input_audio},
+        "input_token_details": object! {"text_tokens": tokens.input, "audio_tokens": tokens.input_audio},
         "output_tokens": tokens.completion(),
         "total_tokens": tokens.prompt() + tokens.completion(),
-    });
+    };
     if form.text("stream") != Some("true") {
-        return Ok(json_reply(call, charged, *tokens, json!({"text": answer.text}), usage));
+        return Ok(json_reply(call, charged, *tokens, object! {"text": answer.text}, usage));
     }
     let mut script = Script::events(&call.steering, Pace::new(&call.steering, 0));
     for piece in &answer.pieces {
         let data = [r#"{"type":"transcript.text.delta","delta":""#, &piece.json, r#""}"#];
         script.push(None, &data, Produced::Answer(piece.so_far), Tells::Nothing);
     }
-    let mut done = json!({"type": "transcript.text.done", "text": answer.text, "usage": usage});
-    if let (true, Some(done)) = (call.steering.no_usage, done.as_object_mut()) {
-        done.remove("usage");
-    }
+    let mut done = object! {"type": "transcript.text.done", "text": answer.text};
+    done.put_some("usage", &(!call.steering.no_usage).then_some(usage));
     script.push(None, &[&done.to_string()], Produced::Everything, call.tells_all());
     Ok(Reply {
         charged,
@@ -144,14 +143,16 @@ pub async fn moderations(Admitted(call, body): Admitted) -> Response {
     if let Err(problem) = call.model(Some(model)) {
         return call.refuse(problem);
     }
-    let categories = ["hate", "harassment", "self-harm", "sexual", "violence"];
-    let inputs = ask.input.as_array().map_or(1, Vec::len);
-    let result = json!({
-        "flagged": false,
-        "categories": categories.iter().map(|c| ((*c).to_owned(), json!(false))).collect::<serde_json::Map<_, _>>(),
-        "category_scores": categories.iter().map(|c| ((*c).to_owned(), json!(0.0001))).collect::<serde_json::Map<_, _>>(),
-    });
-    call.free(&json!({"id": call.id("modr-", 24), "model": model, "results": vec![result; inputs.max(1)]}))
+    let each = |value: &str| {
+        let mut object = Object::default();
+        for category in ["harassment", "hate", "self-harm", "sexual", "violence"] {
+            object.put(category, &Written(value));
+        }
+        object
+    };
+    let inputs = ask.input.as_array().map_or(1, Vec::len).max(1);
+    let result = object! {"flagged": false, "categories": each("false"), "category_scores": each("0.0001")};
+    call.free(&object! {"id": call.id("modr-", 24), "model": model, "results": vec![result; inputs]})
 }
 
 /// `POST /v1/rerank`, as the OpenAI-compatible providers have it: the usage is a single total.
@@ -184,25 +185,23 @@ fn compose_rerank(call: &mut Call, body: &[u8]) -> Result<Reply, Problem> {
         ..Tokens::default()
     };
     call.admit(&charged, tokens.input)?;
-    let results: Vec<Value> = (0..ask.documents.len())
+    let results: Vec<Object> = (0..ask.documents.len())
         .take(ask.top_n.unwrap_or(usize::MAX))
-        .map(|index| json!({"index": index, "relevance_score": 0.9 / (index + 1) as f64}))
+        .map(|index| object! {"index": index, "relevance_score": 0.9 / (index + 1) as f64})
         .collect();
     let model = reply_model(call, ask.model.as_deref().unwrap_or_default());
-    let body = json!({"id": call.id("rerank-", 24), "object": "rerank", "model": model, "results": results});
+    let body = object! {"id": call.id("rerank-", 24), "object": "rerank", "model": model, "results": results};
     Ok(json_reply(
         call,
         charged,
         tokens,
         body,
-        json!({"total_tokens": tokens.input}),
+        object! {"total_tokens": tokens.input},
     ))
 }
 
-fn json_reply(call: &Call, charged: Charged, tokens: Tokens, mut body: Value, usage: Value) -> Reply {
-    if let (false, Some(body)) = (call.steering.no_usage, body.as_object_mut()) {
-        body.insert("usage".into(), usage);
-    }
+fn json_reply(call: &Call, charged: Charged, tokens: Tokens, mut body: Object, usage: Object) -> Reply {
+    body.put_some("usage", &(!call.steering.no_usage).then_some(usage));
     let script = Script::json(body.to_string(), call.tells_all());
     Reply {
         charged,

@@ -2,11 +2,12 @@
 
 use axum::response::Response;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::{Answering, content_tokens, reply_model, service_tier, tool};
 use crate::call::{Admitted, Call, Reply};
 use crate::errors::Problem;
+use crate::json::{Escaped, NULL, Object, Written, object};
 use crate::ledger::Produced;
 use crate::prices::Tokens;
 use crate::stream::{Pace, Script, Tells};
@@ -53,15 +54,12 @@ fn compose(call: &mut Call, body: &[u8]) -> Result<Reply, Problem> {
     let script = if ask.stream {
         shape.stream()
     } else {
-        Script::json(
-            shape.response(shape.status(), Some(shape.item(true))).to_string(),
-            call.tells_all(),
-        )
+        Script::json(shape.response(true).to_string(), call.tells_all())
     };
-    let error = json!({
-        "type": "error", "code": "server_error", "param": null, "sequence_number": 0,
+    let error = object! {
+        "type": "error", "sequence_number": 0, "code": "server_error", "param": NULL,
         "message": "The server had an error while processing your request. Sorry about that!",
-    });
+    };
     let error_event = Some(("error", error.to_string()));
     Ok(Reply {
         charged,
@@ -108,154 +106,146 @@ impl Shape<'_> {
         }
     }
 
-    fn response(&self, status: &str, item: Option<Value>) -> Value {
-        let tokens = &self.answering.tokens;
-        let ended = item.is_some();
-        let mut output = Vec::new();
-        if let (true, Some(item)) = (tokens.reasoning > 0, &item) {
-            output.push(json!({"id": self.call.id("rs_", 48), "type": "reasoning", "summary": []}));
-            output.push(item.clone());
+    /// The response object: with its output and usage, or as it was begun.
+    fn response(&self, ended: bool) -> Object {
+        let (call, tokens) = (self.call, &self.answering.tokens);
+        let output: Vec<Object> = if ended {
+            self.thought().into_iter().chain([self.item(true)]).collect()
         } else {
-            output.extend(item);
-        }
-        let incomplete = (status == "incomplete").then(|| json!({"reason": "max_output_tokens"}));
-        let usage = (ended && !self.call.steering.no_usage).then(|| usage(tokens));
-        json!({
-            "id": self.call.id("resp_", 48),
+            vec![]
+        };
+        let incomplete = ended && self.answering.truncated;
+        let tool_choice = Some(&self.ask.tool_choice).filter(|choice| !choice.is_null());
+        object! {
+            "id": call.id("resp_", 48),
             "object": "response",
-            "created_at": self.call.created,
-            "status": status,
+            "created_at": call.created,
+            "status": if ended { self.status() } else { "in_progress" },
             "background": false,
-            "error": null,
-            "incomplete_details": incomplete,
+            "error": NULL,
+            "incomplete_details": incomplete.then(|| object! {"reason": "max_output_tokens"}),
             "instructions": self.ask.instructions,
             "max_output_tokens": self.ask.max_output_tokens,
             "model": self.model,
             "output": output,
             "parallel_tool_calls": true,
-            "previous_response_id": null,
-            "reasoning": {"effort": null, "summary": null},
+            "previous_response_id": NULL,
+            "reasoning": object! {"effort": NULL, "summary": NULL},
             "service_tier": if ended { self.tier } else { "auto" },
             "store": true,
             "temperature": 1.0,
-            "text": {"format": {"type": "text"}},
-            "tool_choice": if self.ask.tool_choice.is_null() { json!("auto") } else { self.ask.tool_choice.clone() },
+            "text": object! {"format": object! {"type": "text"}},
+            "tool_choice": tool_choice.cloned().unwrap_or_else(|| "auto".into()),
             "tools": self.ask.tools,
             "top_p": 1.0,
             "truncation": "disabled",
-            "usage": usage,
-            "user": null,
-            "metadata": {},
-        })
+            "usage": (ended && !call.steering.no_usage).then(|| usage(tokens)),
+            "user": NULL,
+            "metadata": Written("{}"),
+        }
+    }
+
+    /// What was thought before, without what it was.
+    fn thought(&self) -> Option<Object> {
+        let item = || object! {"id": self.call.id("rs_", 48), "type": "reasoning", "summary": Written("[]")};
+        (self.answering.tokens.reasoning > 0).then(item)
     }
 
     /// The one thing the answer consists of: a message, or a call of a tool.
-    fn item(&self, done: bool) -> Value {
+    fn item(&self, done: bool) -> Object {
         let status = if done { self.status() } else { "in_progress" };
         let text = if done { self.answering.answer.text.as_str() } else { "" };
         match &self.answering.tool {
-            Some(name) => json!({
-                "id": self.call.id("fc_", 48), "type": "function_call", "status": status,
-                "arguments": text, "call_id": self.call.id("call_", 24), "name": name,
-            }),
-            None => json!({
-                "id": self.call.id("msg_", 48), "type": "message", "status": status, "role": "assistant",
-                "content": if done { vec![part(text)] } else { Vec::new() },
-            }),
+            Some(name) => object! {
+                "id": self.item_id(), "type": "function_call", "status": status, "arguments": text,
+                "call_id": self.call.id("call_", 24), "name": name,
+            },
+            None => object! {
+                "id": self.item_id(), "type": "message", "status": status,
+                "content": if done { vec![part(text)] } else { vec![] }, "role": "assistant",
+            },
         }
     }
 
+    fn item_id(&self) -> String {
+        self.call
+            .id(if self.answering.tool.is_some() { "fc_" } else { "msg_" }, 48)
+    }
+
     fn stream(&self) -> Script {
-        let (
-            call,
-            Answering {
-                answer, tokens, tool, ..
-            },
-        ) = (self.call, self.answering);
-        let index = u64::from(tokens.reasoning > 0);
-        let item_id = self.item(false).get("id").cloned().unwrap_or_default();
-        let mut events = Events {
-            script: Script::events(&call.steering, Pace::new(&call.steering, tokens.reasoning)),
-            n: 0,
-        };
+        let (call, answering) = (self.call, self.answering);
+        let (answer, reasoning, is_text) = (&answering.answer, answering.tokens.reasoning, answering.tool.is_none());
+        let script = Script::events(&call.steering, Pace::new(&call.steering, reasoning));
+        let mut events = Events { script, serial: 0 };
         for kind in ["response.created", "response.in_progress"] {
             events.push(
                 kind,
-                json!({"response": self.response("in_progress", None)}),
+                &object! {"response": self.response(false)},
                 Produced::Prompt,
+                Tells::Nothing,
             );
         }
-        let thought = if tokens.reasoning > 0 {
+        let begun = if reasoning > 0 {
             Produced::Answer(0)
         } else {
             Produced::Prompt
         };
-        if tokens.reasoning > 0 {
-            let item = json!({"id": call.id("rs_", 48), "type": "reasoning", "summary": []});
-            events.push(
-                "response.output_item.added",
-                json!({"output_index": 0, "item": item}),
-                thought,
-            );
-            events.push(
-                "response.output_item.done",
-                json!({"output_index": 0, "item": item}),
-                thought,
-            );
+        if let Some(item) = self.thought() {
+            for kind in ["response.output_item.added", "response.output_item.done"] {
+                events.push(kind, &object! {"output_index": 0, "item": item}, begun, Tells::Nothing);
+            }
         }
-        events.push(
-            "response.output_item.added",
-            json!({"output_index": index, "item": self.item(false)}),
-            thought,
-        );
-        let place = json!({"item_id": item_id, "output_index": index, "content_index": 0});
-        let with = |more: Value| merged(&place, more);
-        if tool.is_none() {
-            events.push("response.content_part.added", with(json!({"part": part("")})), thought);
+        let index = u64::from(reasoning > 0);
+        let item = |done| object! {"output_index": index, "item": self.item(done)};
+        let mut place = object! {"item_id": self.item_id(), "output_index": index};
+        events.push("response.output_item.added", &item(false), begun, Tells::Nothing);
+        if is_text {
+            place.put("content_index", &0);
+            let added = place.clone().and(&object! {"part": part("")});
+            events.push("response.content_part.added", &added, begun, Tells::Nothing);
         }
-        let kind = if tool.is_some() {
-            "response.function_call_arguments"
+        let delta = if is_text {
+            "response.output_text.delta"
         } else {
-            "response.output_text"
+            "response.function_call_arguments.delta"
         };
         for piece in &answer.pieces {
-            events.delta(
-                kind,
-                &item_id,
-                index,
-                tool.is_none(),
-                &piece.json,
-                Produced::Answer(piece.so_far),
-            );
+            let mut event = place.clone().and(&object! {"delta": Escaped(&piece.json)});
+            event.put_some("logprobs", &is_text.then_some(Written("[]")));
+            events.push(delta, &event, Produced::Answer(piece.so_far), Tells::Nothing);
         }
         let all = Produced::Answer(answer.tokens);
-        if tool.is_some() {
-            let done = json!({"item_id": item_id, "output_index": index, "arguments": answer.text});
-            events.push("response.function_call_arguments.done", done, all);
-        } else {
+        if is_text {
+            let text = object! {"text": Escaped(&answer.json), "logprobs": Written("[]")};
             events.push(
                 "response.output_text.done",
-                with(json!({"text": answer.text, "logprobs": []})),
+                &place.clone().and(&text),
                 all,
+                Tells::Nothing,
             );
+            let part = object! {"part": part(&answer.text)};
+            events.push("response.content_part.done", &place.and(&part), all, Tells::Nothing);
+        } else {
+            let arguments = object! {"arguments": Escaped(&answer.json)};
             events.push(
-                "response.content_part.done",
-                with(json!({"part": part(&answer.text)})),
+                "response.function_call_arguments.done",
+                &place.and(&arguments),
                 all,
+                Tells::Nothing,
             );
         }
-        events.push(
-            "response.output_item.done",
-            json!({"output_index": index, "item": self.item(true)}),
-            all,
-        );
-        let response = self.response(self.status(), Some(self.item(true)));
-        let kind = if self.answering.truncated {
+        events.push("response.output_item.done", &item(true), all, Tells::Nothing);
+        let last = if answering.truncated {
             "response.incomplete"
         } else {
             "response.completed"
         };
-        events.last(kind, json!({"response": response}), call.tells_all());
+        events.push(
+            last,
+            &object! {"response": self.response(true)},
+            Produced::Everything,
+            call.tells_all(),
+        );
         events.script
     }
 }
@@ -263,60 +253,27 @@ impl Shape<'_> {
 /// Typed, numbered events.
 struct Events {
     script: Script,
-    n: u64,
+    serial: u64,
 }
 
 impl Events {
-    fn push(&mut self, kind: &str, body: Value, produced: Produced) {
-        self.event(kind, body, produced, Tells::Nothing);
-    }
-
-    fn last(&mut self, kind: &str, body: Value, tells: Tells) {
-        self.event(kind, body, Produced::Everything, tells);
-    }
-
-    fn event(&mut self, kind: &str, body: Value, produced: Produced, tells: Tells) {
-        let data = merged(&json!({"type": kind, "sequence_number": self.n}), body);
+    fn push(&mut self, kind: &str, members: &Object, produced: Produced, tells: Tells) {
+        let data = object! {"type": kind, "sequence_number": self.serial}.and(members);
         self.script.push(Some(kind), &[&data.to_string()], produced, tells);
-        self.n += 1;
-    }
-
-    /// The many small ones, without a detour over a JSON value. `json` is already the inside of a JSON string.
-    fn delta(&mut self, kind: &str, item_id: &Value, index: u64, is_text: bool, json: &str, produced: Produced) {
-        let kind = format!("{kind}.delta");
-        let place = format!(
-            r#"{{"type":"{kind}","sequence_number":{},"item_id":{item_id},"output_index":{index},"#,
-            self.n
-        );
-        let (begin, end) = if is_text {
-            (r#""content_index":0,"delta":""#, r#"","logprobs":[]}"#)
-        } else {
-            (r#""delta":""#, r#""}"#)
-        };
-        self.script
-            .push(Some(&kind), &[&place, begin, json, end], produced, Tells::Nothing);
-        self.n += 1;
+        self.serial += 1;
     }
 }
 
-fn part(text: &str) -> Value {
-    json!({"type": "output_text", "annotations": [], "logprobs": [], "text": text})
+fn part(text: &str) -> Object {
+    object! {"type": "output_text", "annotations": Written("[]"), "logprobs": Written("[]"), "text": text}
 }
 
-fn merged(first: &Value, second: Value) -> Value {
-    let mut both = first.clone();
-    if let (Some(both), Value::Object(second)) = (both.as_object_mut(), second) {
-        both.extend(second);
-    }
-    both
-}
-
-fn usage(tokens: &Tokens) -> Value {
-    json!({
+fn usage(tokens: &Tokens) -> Object {
+    object! {
         "input_tokens": tokens.prompt(),
-        "input_tokens_details": {"cached_tokens": tokens.cached_input},
+        "input_tokens_details": object! {"cached_tokens": tokens.cached_input},
         "output_tokens": tokens.completion(),
-        "output_tokens_details": {"reasoning_tokens": tokens.reasoning},
+        "output_tokens_details": object! {"reasoning_tokens": tokens.reasoning},
         "total_tokens": tokens.prompt() + tokens.completion(),
-    })
+    }
 }
