@@ -1,6 +1,6 @@
 //! A provider for benchmarks: the same two answers over and over, on one thread.
 //!
-//! In: HTTP/1.1 requests with a `content-length`. Out: a JSON chat completion of [`JSON_BYTES`] bytes or, when the body
+//! In: HTTP/1.1 requests with a `content-length` or in chunks. Out: a JSON chat completion of [`JSON_BYTES`] bytes or, when the body
 //! asks for a stream, [`EVENTS`] server-sent events (the last one with usage) and `[DONE]`, each in a write of its own. The
 //! request header `x-pause-us` puts that pause between two of them. It knows nothing else of HTTP, and checks nothing.
 
@@ -126,6 +126,8 @@ async fn converse(mut connection: TcpStream, answers: &Answers) -> io::Result<()
     }
 }
 
+const LAST_CHUNK: &[u8] = b"\r\n0\r\n\r\n";
+
 /// What matters of a request.
 struct Request {
     streams: bool,
@@ -149,7 +151,12 @@ impl Request {
     fn find(received: &[u8]) -> Option<(Self, usize)> {
         let head = memmem::find(received, b"\r\n\r\n")? + 4;
         let (headers, rest) = received.split_at(head);
-        let body = rest.get(..number(headers, b"content-length:").unwrap_or(0))?;
+        // A chunked body ends with an empty chunk, which no JSON has in it.
+        let length = match memmem::find(headers, b"transfer-encoding: chunked") {
+            Some(_) => memmem::find(rest, LAST_CHUNK)? + LAST_CHUNK.len(),
+            None => number(headers, b"content-length:").unwrap_or(0),
+        };
+        let body = rest.get(..length)?;
         let pause = number(headers, b"x-pause-us:").filter(|pause| *pause > 0);
         let request = Self {
             streams: memmem::find(body, br#""stream":true"#).is_some(),
@@ -191,6 +198,15 @@ mod tests {
         let (request, length) = Request::find(whole).unwrap();
         assert!(request.streams);
         assert_eq!(request.pause, Some(Duration::from_micros(20)));
+        assert_eq!(&whole[length..], b"GET");
+    }
+
+    #[test]
+    fn a_request_in_chunks_is_found_once_the_last_is_there() {
+        let whole = b"POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\nf\r\n{\"stream\":true}\r\n0\r\n\r\nGET";
+        assert!(Request::find(&whole[..whole.len() - 5]).is_none());
+        let (request, length) = Request::find(whole).unwrap();
+        assert!(request.streams);
         assert_eq!(&whole[length..], b"GET");
     }
 }
