@@ -17,7 +17,7 @@ const NOWHERE: &str = "nowhere";
 const BODY_MARGIN_BYTES: u64 = 1 << 20;
 
 /// Where in the discovery response the clusters are that the module may name.
-const CLUSTERS: &str = "/resources/0/virtual_hosts/0/routes/0/route/inline_cluster_specifier_plugin/extension/typed_config\
+pub(super) const CLUSTERS: &str = "/resources/0/virtual_hosts/0/routes/0/route/inline_cluster_specifier_plugin/extension/typed_config\
                         /cluster_matcher/matcher_tree/exact_match_map/map";
 
 pub(super) fn routes(world: &World) -> Value {
@@ -51,40 +51,49 @@ pub(super) fn both(new: &Value, old: &Value) -> Value {
 }
 
 fn by_module(world: &World, body_limit: u64) -> Value {
-    let mut clusters = Map::new();
-    for provider in &world.providers {
-        clusters.insert(
-            provider.name.to_string(),
-            json!({ "action": to_cluster(&provider.name) }),
-        );
-    }
     let mut action = common();
+    match world.providers.is_empty() {
+        // A map without entries is an error to Envoy.
+        true => action.insert("cluster".to_owned(), json!(NOWHERE)),
+        false => action.insert("inline_cluster_specifier_plugin".to_owned(), named_cluster(world)),
+    };
     action.insert("retry_policy".to_owned(), retries());
-    action.insert(
-        "inline_cluster_specifier_plugin".to_owned(),
-        json!({
-            "extension": {
-                "name": "tollgate",
-                "typed_config": {
-                    "@type": "type.googleapis.com/envoy.extensions.router.cluster_specifiers.matcher.v3.MatcherClusterSpecifier",
-                    "cluster_matcher": {
-                        "matcher_tree": {
-                            "input": {
-                                "name": "cluster",
-                                "typed_config": {
-                                    "@type": "type.googleapis.com/envoy.extensions.matching.common_inputs.network.v3.FilterStateInput",
-                                    "key": CLUSTER_KEY,
-                                },
+    virtual_host("tollgate", &["*".to_owned()], "tollgate", action, body_limit)
+}
+
+/// The cluster that the module named in filter state, asked for again before each attempt.
+fn named_cluster(world: &World) -> Value {
+    let clusters: Map<String, Value> = world
+        .providers
+        .iter()
+        .map(|provider| {
+            (
+                provider.name.to_string(),
+                json!({ "action": to_cluster(&provider.name) }),
+            )
+        })
+        .collect();
+    json!({
+        "extension": {
+            "name": "tollgate",
+            "typed_config": {
+                "@type": "type.googleapis.com/envoy.extensions.router.cluster_specifiers.matcher.v3.MatcherClusterSpecifier",
+                "cluster_matcher": {
+                    "matcher_tree": {
+                        "input": {
+                            "name": "cluster",
+                            "typed_config": {
+                                "@type": "type.googleapis.com/envoy.extensions.matching.common_inputs.network.v3.FilterStateInput",
+                                "key": CLUSTER_KEY,
                             },
-                            "exact_match_map": { "map": clusters },
                         },
-                        "on_no_match": { "action": to_cluster(NOWHERE) },
+                        "exact_match_map": { "map": clusters },
                     },
+                    "on_no_match": { "action": to_cluster(NOWHERE) },
                 },
             },
-        }),
-    );
-    virtual_host("tollgate", &["*".to_owned()], "tollgate", action, body_limit)
+        },
+    })
 }
 
 /// A virtual host per host of a provider; for any other host Envoy answers 404. Of several providers at one host the first

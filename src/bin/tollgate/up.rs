@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-use tollgate::document::{Document, Problem};
+use tollgate::document::{Document, Problem, Warning};
 use tollgate::envoy::{self, Part};
 use tollgate::world::World;
 
@@ -106,6 +106,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
         in_force,
         signals,
         grace: Duration::from_secs(args.grace),
+        warned: world.warnings.clone(),
     };
 
     if up.wait_until_ready()? {
@@ -114,7 +115,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
         while !up.signals.seen() {
             up.is_alive()?;
             if let Some(content) = watch.changed() {
-                up.change(&content, &world, &site)?;
+                up.change(&source::name(path), &content, &world, &site)?;
             }
             thread::sleep(TICK);
         }
@@ -143,6 +144,8 @@ struct Up {
     in_force: InForce,
     signals: Signals,
     grace: Duration,
+    /// What has been warned of already.
+    warned: Vec<Warning>,
 }
 
 impl Up {
@@ -150,17 +153,21 @@ impl Up {
     fn wait_until_ready(&mut self) -> anyhow::Result<bool> {
         let begun = Instant::now();
         let mut told = begun;
-        while !self.admin.is_ready() {
+        loop {
             self.is_alive()?;
             if self.signals.seen() {
                 return Ok(false);
             }
+            let ready = self.admin.is_ready();
             let now = self.admin.statistics().ok();
-            if let Some(part) = now
-                .as_ref()
-                .and_then(|now| Part::ALL.into_iter().find(|part| now.refusals(*part) > 0))
-            {
-                bail!("Envoy refused {}; its log above says why", described(part));
+            if let Some(now) = &now {
+                // Envoy calls itself ready without what it refused, and answers every request with an error.
+                if let Some(part) = Part::ALL.into_iter().find(|part| now.refusals(*part) > 0) {
+                    bail!("Envoy refused {}; its log above says why", described(part));
+                }
+                if ready && self.in_force.is_taken(now) {
+                    return Ok(true);
+                }
             }
             if told.elapsed() > Duration::from_secs(2) {
                 told = Instant::now();
@@ -176,7 +183,6 @@ impl Up {
             }
             thread::sleep(TICK);
         }
-        Ok(true)
     }
 
     /// Fails, with Envoy's last words, if Envoy has ended.
@@ -193,16 +199,16 @@ impl Up {
     }
 
     /// Applies a changed document, if it is good.
-    fn change(&mut self, content: &[u8], started: &World, site: &envoy::Site) -> anyhow::Result<()> {
+    fn change(&mut self, name: &str, content: &[u8], started: &World, site: &envoy::Site) -> anyhow::Result<()> {
         let Ok(text) = std::str::from_utf8(content) else {
-            say::bad("the document is not UTF-8; the old one stays in force");
+            say::bad(&format!("{name} is not UTF-8; the old configuration stays in force"));
             return Ok(());
         };
         let (document, world) = match compile(text) {
             Ok(compiled) => compiled,
             Err(problems) => {
                 say::problems(&problems);
-                say::bad("the document was not applied; the old one stays in force");
+                say::bad(&format!("{name} was not applied; the old configuration stays in force"));
                 if names_an_unset_variable(text) {
                     say::more(
                         "The environment of a running process does not change: set the variable and start again.",
@@ -211,7 +217,14 @@ impl Up {
                 return Ok(());
             }
         };
-        say::warnings(&world.warnings);
+        let fresh: Vec<Warning> = world
+            .warnings
+            .iter()
+            .filter(|warning| !self.warned.contains(warning))
+            .cloned()
+            .collect();
+        say::warnings(&fresh);
+        self.warned.clone_from(&world.warnings);
         for (member, old, new) in [
             ("listen", started.listen, world.listen),
             ("admin", started.admin, world.admin),
@@ -226,11 +239,7 @@ impl Up {
             .replace(envoy::render(text, &document, &world, site), &self.admin)?;
         match outcome {
             Outcome::Applied => {
-                say::good(&format!(
-                    "applied {} in {:.1} s",
-                    world.hash,
-                    begun.elapsed().as_secs_f64()
-                ));
+                say::good(&format!("applied {} in {} ms", world.hash, begun.elapsed().as_millis()));
             }
             Outcome::Refused(part) => {
                 say::bad(&format!(
@@ -292,8 +301,8 @@ fn announce(world: &World, path: &Path) {
 /// A part in words.
 fn described(part: Part) -> &'static str {
     match part {
-        Part::ProviderFilter => "the document (in the provider role)",
-        Part::GatewayFilter => "the document (in the gateway role)",
+        Part::ProviderFilter => "the module, or its document (provider role)",
+        Part::GatewayFilter => "the module, or its document (gateway role)",
         Part::Clusters => "the providers' clusters",
         Part::Routes => "the routes",
         Part::Listeners => "the listener",

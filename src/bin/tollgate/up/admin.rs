@@ -5,6 +5,7 @@ use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::time::Duration;
 
+use serde_json::Value;
 use tollgate::envoy::{self, Part};
 
 /// How long an answer may take. The interface is on this machine; Envoy's main thread may be busy compiling the module.
@@ -63,11 +64,11 @@ impl Admin {
 }
 
 impl Statistics {
-    /// Whether Envoy has taken over every one of these parts.
-    pub(crate) fn has_taken<'v>(&self, parts: impl IntoIterator<Item = (Part, &'v serde_json::Value)>) -> bool {
-        parts
-            .into_iter()
-            .all(|(part, value)| self.version(part) == Some(envoy::version(value)))
+    /// Whether Envoy has taken over this content of a part.
+    pub(crate) fn has_taken(&self, part: Part, value: &Value) -> bool {
+        self.0
+            .get(&format!("{}.version_text", part.statistics()))
+            .is_some_and(|version| version == envoy::version(value))
     }
 
     /// How often a part has been refused.
@@ -86,13 +87,6 @@ impl Statistics {
     /// Requests in flight.
     pub(crate) fn requests(&self) -> u64 {
         self.number("http.tollgate.downstream_rq_active")
-    }
-
-    /// The version of a part that is in force.
-    pub(crate) fn version(&self, part: Part) -> Option<&str> {
-        self.0
-            .get(&format!("{}.version_text", part.statistics()))
-            .map(String::as_str)
     }
 
     fn number(&self, name: &str) -> u64 {

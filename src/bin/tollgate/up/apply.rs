@@ -76,6 +76,11 @@ impl InForce {
         Ok(unconfirmed.map_or(Outcome::Applied, Outcome::Unconfirmed))
     }
 
+    /// Whether Envoy has taken everything over.
+    pub(crate) fn is_taken(&self, now: &Statistics) -> bool {
+        self.written.iter().all(|(part, value)| now.has_taken(*part, value))
+    }
+
     /// Lets go of the port. What is running goes on.
     pub(crate) fn close(&mut self) -> anyhow::Result<()> {
         files::write_part(&self.directory, Part::Listeners, &tollgate::envoy::closed())
@@ -116,10 +121,7 @@ impl InForce {
     fn missing(&self, parts: &[Part], now: Option<&Statistics>) -> Option<Part> {
         let Some(now) = now else { return parts.first().copied() };
         let taken = |part: Part| {
-            let there = self
-                .written
-                .get(&part)
-                .is_none_or(|value| now.has_taken([(part, value)]));
+            let there = self.written.get(&part).is_none_or(|value| now.has_taken(part, value));
             there && (part != Part::Clusters || now.warming_clusters() == 0)
         };
         parts.iter().copied().find(|part| !taken(*part))

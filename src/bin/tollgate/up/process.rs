@@ -172,7 +172,9 @@ fn readable(line: &str) -> Option<String> {
     let (Some(level), Some(component), Some(text)) = (fields.next(), fields.next(), fields.next()) else {
         return Some(line.to_owned());
     };
-    if component == "main" && text.starts_with("caught ") {
+    let of_ours = component == "main" && text.starts_with("caught ");
+    let said_better = component == "wasm" && text.starts_with("Plugin ") && text.ends_with(" failed to load");
+    if of_ours || said_better {
         return None;
     }
     if let Some(text) = text.strip_prefix("wasm log ") {
