@@ -330,6 +330,38 @@ mod tests {
     }
 
     #[test]
+    fn every_outcome_is_in_the_catalogue() {
+        let invalid = Fault::BodyInvalid(AskError::Empty);
+        for fault in [
+            Fault::KeyMissing,
+            Fault::KeyUnknown,
+            Fault::KeyDisabled,
+            Fault::KeyExpired,
+            Fault::ModelUnknown { model: String::new() },
+            Fault::ModelForbidden { model: String::new() },
+            Fault::ModelUnnamed,
+            Fault::PathUnknown,
+            Fault::MethodWrong { allowed: "GET" },
+            Fault::BodyTooLarge { limit: 1 },
+            invalid,
+            Fault::ContentTypeWrong,
+            Fault::ContentEncoded,
+            Fault::Upgrade,
+            Fault::ProviderNone,
+            Fault::ProviderUnreachable,
+            Fault::ProviderSilent,
+            Fault::ProviderCredential,
+            Fault::Internal,
+        ] {
+            let outcome = fault.outcome();
+            let (_, meaning) = crate::metrics::OUTCOMES.iter().find(|(known, _)| *known == outcome).expect(outcome);
+            if let Some((statuses, _)) = meaning.split_once(": ") {
+                assert!(statuses.contains(&fault.status().to_string()), "{outcome}: {}", fault.status());
+            }
+        }
+    }
+
+    #[test]
     fn a_long_model_name_is_not_echoed_whole() {
         let fault = Fault::ModelUnknown {
             model: "x".repeat(10_000),

@@ -51,6 +51,32 @@ pub const NONE: &str = "none";
 /// The value that labels take once there are as many series as allowed.
 pub const OTHER: &str = "other";
 
+/// Every value of `outcome`, and what it means.
+pub const OUTCOMES: &[(&str, &str)] = &[
+    ("refused_key_missing", "401: no key was sent"),
+    ("refused_key_unknown", "401: no such key"),
+    ("refused_key_disabled", "401: the key is switched off"),
+    ("refused_key_expired", "401: the key's time is over"),
+    ("refused_model_unknown", "404: no such model, or not for this kind of request"),
+    ("refused_model_forbidden", "403: the key may not use the model, or must name one"),
+    ("refused_path", "404: nothing is served at this path"),
+    ("refused_method", "405: the endpoint takes another method"),
+    ("refused_body_too_large", "413: the body is over `max_body_bytes`"),
+    ("refused_body_invalid", "400 or 415: the body cannot be read"),
+    ("refused_upgrade", "501: a WebSocket was asked for"),
+    ("refused_no_provider", "404: no provider is configured for such a request"),
+    ("provider_timeout", "504: no provider answered in time"),
+    ("internal_error", "500: the gateway could not go on"),
+    ("ok", "served"),
+    ("client_error", "the provider refused the client's request (4xx)"),
+    ("provider_rate_limited", "the provider answered 429"),
+    ("provider_error", "the provider answered 408 or 5xx, or an error in a 200"),
+    ("provider_credential", "502: the provider refused the gateway's own credential"),
+    ("provider_unreachable", "502: no provider could be reached, or it broke off before answering"),
+    ("interrupted_by_client", "the client went away before the end"),
+    ("interrupted_by_provider", "the provider broke off before the end"),
+];
+
 const DURATION_MS: &[f64] = &[
     5.0, 10.0, 25.0, 50.0, 100.0, 250.0, 500.0, 1_000.0, 2_500.0, 5_000.0, 10_000.0, 20_000.0, 30_000.0, 60_000.0,
     120_000.0, 300_000.0, 600_000.0,
@@ -177,6 +203,10 @@ pub fn markdown() -> String {
         ));
     }
     page.push_str(LABEL_NOTES);
+    page.push_str("\n## Outcomes\n\n| outcome | meaning |\n|---|---|\n");
+    for (outcome, meaning) in OUTCOMES {
+        page.push_str(&format!("| `{outcome}` | {meaning} |\n"));
+    }
     page
 }
 
