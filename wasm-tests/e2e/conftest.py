@@ -34,11 +34,12 @@ def pytest_runtest_makereport(item, call):
 
 @pytest.fixture(scope="session")
 def standing(tmp_path_factory):
-    """Three simulated providers that live as long as the run."""
+    """Simulated providers that live as long as the run."""
     directory = tmp_path_factory.mktemp("simulators")
     started: list[Simulator] = []
     try:
-        yield Standing(started, directory)
+        with refusing_port() as one, refusing_port() as other:
+            yield Standing(started, directory, (one, other))
     finally:
         for simulator in started:
             simulator.stop()
@@ -98,13 +99,6 @@ def start_simulator(tmp_path_factory):
     yield start
     for own in started:
         own.stop()
-
-
-@pytest.fixture(scope="session")
-def dead_port():
-    """A port that refuses every connection for as long as the run takes."""
-    with refusing_port() as port:
-        yield port
 
 
 @pytest.fixture(scope="session")

@@ -8,13 +8,14 @@ from harness import artefacts
 
 # What sdk.test.mjs sends: each of its requests once.
 OUTCOMES = {
-    "ok": 11,
+    "ok": 10,
     "refused_key_unknown": 1,
     "refused_key_disabled": 1,
     "refused_model_forbidden": 1,
     "refused_model_unknown": 1,
     "refused_body_invalid": 1,
-    "provider_error": 4,
+    "provider_rate_limited": 3,
+    "provider_error": 1,
     "interrupted_by_client": 1,
 }
 

@@ -51,11 +51,13 @@ def test_an_image_is_charged_by_the_usage_its_reply_reports(gateway, clients):
     assert seen.cost() == seen.ledger.settled > 0
 
 
-def test_speech_is_audio_out(gateway, clients):
+def test_an_endpoint_the_provider_does_not_have_is_its_own_answer(gateway, clients):
     mark = gateway.mark()
-    answer = clients.openai().audio.speech.create(model="gpt-4o-mini", voice="alloy", input="a bridge")
-    assert answer.content
-    counted(mark.settled(1))
+    with pytest.raises(openai.NotFoundError):
+        clients.openai().audio.speech.create(model="gpt-audio", voice="alloy", input="a bridge")
+    seen = mark.settled(1)
+    counted(seen, "client_error")
+    assert seen.cost() == 0
 
 
 def test_a_transcription_is_a_form_with_a_file(gateway, clients):

@@ -51,7 +51,7 @@ def test_malformed_json_is_refused_with_its_position(gateway, clients, path, pro
 
 def test_malformed_json_raises_bad_request_in_the_sdk(clients):
     with pytest.raises(openai.BadRequestError) as caught:
-        clients.openai().post("/chat/completions", cast_to=object, body=b"{", options={"headers": JSON})
+        clients.openai().post("/chat/completions", cast_to=object, content=b"{", options={"headers": JSON})
     assert "not valid JSON" in caught.value.message
 
 
@@ -70,7 +70,7 @@ def test_an_error_is_in_the_dialect_of_its_endpoint(gateway, clients, path, prov
 
 @pytest.mark.parametrize("body, said", [
     ({"model": 7}, "'model' must be a string"),
-    ({"model": None}, "'model' must be a string"),
+    ({"model": None}, "'model' is missing"),
     ({"model": ["gpt-4o-mini"]}, "'model' must be a string"),
     ({**CHAT, "stream": "yes"}, "'stream'"),
     ([CHAT], "must be a JSON object"),

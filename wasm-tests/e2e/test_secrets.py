@@ -12,48 +12,40 @@ ODD_MODEL = f"odd-model-{secrets.token_hex(8)}"
 
 
 @pytest.fixture(scope="module")
-def said(shape, standing, tmp_path_factory):
-    """Everything a gateway said while clients did all they could think of: answers, logs, metrics, configuration."""
-    from harness.gateway import Gateway
-
-    document = standing.document(hold_headers=shape == "hold")
-    gateway = Gateway(document, tmp_path_factory.mktemp(f"secrets-{shape}"), standing.simulators)
+def said(gateway):
+    """Everything the gateway said while clients did all they could think of: answers, logs, metrics, configuration."""
     before = gateway.ledger()
     wrong = mint()
     answers = []
-    try:
-        gateway.start()
-        messages = [{"role": "user", "content": PROMPT}]
-        requests = [
-            ("openai", "/v1/chat/completions", {"model": "gpt-4o", "messages": messages}),
-            ("openai", "/v1/chat/completions", {"model": "gpt-4o", "messages": messages, "stream": True}),
-            ("openai", "/v1/chat/completions", {"model": ODD_MODEL, "messages": messages}),
-            ("openai", "/v1/responses", {"model": "gpt-4o", "input": PROMPT}),
-            ("openai", "/v1/embeddings", {"model": "text-embedding-3-small", "input": PROMPT}),
-            ("openai", "/v1/moderations", {"model": "omni-moderation-latest", "input": PROMPT}),
-            ("openai", "/v1/made/up", {"model": "gpt-4o", "input": PROMPT}),
-            ("anthropic", "/v1/messages", {"model": "claude-haiku-4-5", "max_tokens": 9, "messages": messages}),
-            ("anthropic", "/v1/messages", {"model": "claude-haiku-4-5", "max_tokens": 9, "messages": messages, "stream": True}),
-        ]
-        steerings = [None, simulate(status=400), simulate(status=401), simulate(status=429), simulate(status=500), simulate("drop")]
-        for key in ("everything", "narrow", "disabled", "expired", wrong):
-            for provider, path, body in requests:
-                for steering in steerings if key == "everything" else [None]:
-                    with gateway.clients.http(key, provider, steering) as http:
-                        answer = http.post(path, json=body)
-                        answers.append(f"{answer.status_code} {dict(answer.headers)} {answer.text}")
-        with gateway.clients.http("everything", "openai") as http:
-            http.post(f"/v1/chat/completions?note={PROMPT}", content=PROMPT.encode(), headers={"content-type": "application/json"})
-            answers.append(http.get("/v1/models").text)
-        gateway.idle()
-        pages = {
-            path: gateway.ask_admin(path)
-            for path in ("/stats/prometheus", "/stats", "/clusters", "/config_dump?include_eds", "/listeners", "/server_info")
-        }
-        assert all(pages.values())
-        ledger = gateway.ledger() - before
-    finally:
-        gateway.stop()
+    messages = [{"role": "user", "content": PROMPT}]
+    requests = [
+        ("openai", "/v1/chat/completions", {"model": "gpt-4o", "messages": messages}),
+        ("openai", "/v1/chat/completions", {"model": "gpt-4o", "messages": messages, "stream": True}),
+        ("openai", "/v1/chat/completions", {"model": ODD_MODEL, "messages": messages}),
+        ("openai", "/v1/responses", {"model": "gpt-4o", "input": PROMPT}),
+        ("openai", "/v1/embeddings", {"model": "text-embedding-3-small", "input": PROMPT}),
+        ("openai", "/v1/moderations", {"model": "omni-moderation-latest", "input": PROMPT}),
+        ("openai", "/v1/made/up", {"model": "gpt-4o", "input": PROMPT}),
+        ("anthropic", "/v1/messages", {"model": "claude-haiku-4-5", "max_tokens": 9, "messages": messages}),
+        ("anthropic", "/v1/messages", {"model": "claude-haiku-4-5", "max_tokens": 9, "messages": messages, "stream": True}),
+    ]
+    steerings = [None, simulate(status=400), simulate(status=401), simulate(status=429), simulate(status=500), simulate("drop")]
+    for key in ("everything", "narrow", "shut-off", "run-out", wrong):
+        for provider, path, body in requests:
+            for steering in steerings if key == "everything" else [None]:
+                with gateway.clients.http(key, provider, steering) as http:
+                    answer = http.post(path, json=body)
+                    answers.append(f"{answer.status_code} {dict(answer.headers)} {answer.text}")
+    with gateway.clients.http("everything", "openai") as http:
+        http.post(f"/v1/chat/completions?note={PROMPT}", content=PROMPT.encode(), headers={"content-type": "application/json"})
+        answers.append(http.get("/v1/models").text)
+    gateway.idle()
+    pages = {
+        path: gateway.ask_admin(path)
+        for path in ("/stats/prometheus", "/stats", "/clusters", "/config_dump?include_eds", "/listeners", "/server_info")
+    }
+    assert all(pages.values())
+    ledger = gateway.ledger() - before
     told = {"answers": "\n".join(answers), "logs": gateway.child.text(), "run directory": gateway.logs(), **pages}
     return gateway.document, wrong, told, ledger
 

@@ -22,16 +22,18 @@ SLOW = {"tokens": 2000, "rate": 200}
 class Agent:
     """One caller with one key, counting what it did."""
 
-    def __init__(self, clients: Clients, key: str, seed: int, retries: int = 0):
+    def __init__(self, clients: Clients, key: str, seed: int):
         self.random = random.Random(seed)
         self.done: Counter[str] = Counter()
-        self.openai = clients.openai_async(key, max_retries=retries)
-        self.anthropic = clients.anthropic_async(key, max_retries=retries)
+        self.openai = clients.openai_async(key)
+        self.anthropic = clients.anthropic_async(key)
+        self.spare = clients.openai_async(key, provider="spare")
+        self.persistent = clients.openai_async(key, max_retries=8)
         self.wrong = clients.openai_async(mint())
 
     async def close(self) -> None:
         """Closes its connections."""
-        for client in (self.openai, self.anthropic, self.wrong):
+        for client in (self.openai, self.anthropic, self.spare, self.persistent, self.wrong):
             await client.close()
 
     async def work(self, requests: int) -> None:
@@ -39,7 +41,7 @@ class Agent:
         kinds = [
             (self.chat, 30), (self.chat_stream, 25), (self.message, 10), (self.message_stream, 12), (self.response_stream, 5),
             (self.embedding, 6), (self.abort_chat, 4), (self.abort_message, 3), (self.cut, 2), (self.refused, 1),
-            (self.wrong_key, 1), (self.provider_error, 1),
+            (self.wrong_key, 1), (self.provider_error, 1), (self.failover, 3), (self.flaky, 2),
         ]  # fmt: skip
         for _ in range(requests):
             kind = self.random.choices([kind for kind, _ in kinds], [weight for _, weight in kinds])[0]
@@ -50,8 +52,8 @@ class Agent:
         ordinary = {"tokens": self.random.randrange(1, 60), "prompt": self.random.randrange(1, 3000)}
         ordinary["cached"] = self.random.randrange(0, ordinary["prompt"] + 1)
         flags = [flag for flag in ("crlf", "gzip") if self.random.random() < 0.1]
-        chunks = self.random.choice(["event", "event", "awkward", "whole"])
-        return {"x-simulate": simulate(*flags, chunks=chunks, **{**ordinary, **knobs})}
+        ordinary["chunks"] = self.random.choice(["event", "event", "awkward", "whole"])
+        return {"x-simulate": simulate(*flags, **{**ordinary, **knobs})}
 
     def _model(self) -> str:
         return self.random.choice(["gpt-4o", "gpt-4o-mini", "gpt-4.1", "gpt-5", "o3-mini"])
@@ -149,6 +151,18 @@ class Agent:
         except openai.AuthenticationError:
             return
         raise AssertionError("a wrong key was served")
+
+    async def failover(self) -> None:
+        """A model whose first provider is not there."""
+        answer = await self.spare.chat.completions.create(model="pair", messages=QUESTION, extra_headers=self._steer())
+        assert answer.usage.total_tokens > 0
+
+    async def flaky(self) -> None:
+        """A provider that fails now and then, and an SDK that tries again by itself; each try is a request."""
+        answer = await self.persistent.chat.completions.with_raw_response.create(
+            model="gpt-4o-mini", messages=QUESTION, extra_headers=self._steer(flaky=40)
+        )
+        self.done["tried_again"] += answer.retries_taken
 
     async def provider_error(self) -> None:
         """A provider that fails."""

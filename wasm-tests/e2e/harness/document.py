@@ -20,6 +20,7 @@ class Document:
         self.providers: dict[str, dict] = {}
         self.models: dict[str, dict] = {}
         self.teams: dict[str, dict] = {}
+        self.prices: list[dict] = []
         self.keys: list[dict] = []
         self.secrets: dict[str, str] = {}
         self.credentials: dict[str, str] = {}
@@ -48,6 +49,11 @@ class Document:
         self.teams[name] = {}
         return self
 
+    def price(self, provider: str, model: str, **usd_per_million) -> "Document":
+        """A price that is not the bundled one."""
+        self.prices.append({"provider": provider, "model": model, **usd_per_million})
+        return self
+
     def key(self, name: str, **facts) -> str:
         """A key with that name; returns what its holder presents."""
         secret = mint()
@@ -69,6 +75,8 @@ class Document:
         body = {**self.settings, "providers": self.providers, "models": self.models, "keys": self.keys}
         if self.teams:
             body["teams"] = self.teams
+        if self.prices:
+            body["prices"] = self.prices
         return body
 
     def text(self) -> str:

@@ -2,7 +2,6 @@
 
 import http.client
 import os
-import time
 from pathlib import Path
 
 from . import artefacts
@@ -66,7 +65,6 @@ class Gateway:
             artefacts.envoy(),
             "--module",
             artefacts.module(),
-            "--",
             "--concurrency",
             str(WORKERS),
         ]
@@ -194,12 +192,15 @@ class Mark:
         try:
             eventually(f"{requests} requests are recorded", recorded, patience=20)
         except AssertionError as error:
-            now = self.gateway.metrics() - self.metrics
-            raise AssertionError(f"{error}; recorded since: {now.samples}") from None
-        assert seen.total("tollgate_requests_total") == requests, seen.by(
-            "tollgate_requests_total", "key", "model", "provider", "endpoint", "outcome"
-        )
+            raise AssertionError(f"{error}; {self._recorded(self.gateway.metrics())}") from None
+        assert seen.total("tollgate_requests_total") == requests, self._recorded(self.gateway.metrics())
         return Seen(seen, self.gateway.ledger() - self.ledger)
+
+    def _recorded(self, metrics: Metrics) -> str:
+        labels = ("key", "model", "provider", "endpoint", "outcome")
+        recorded = (metrics - self.metrics).by("tollgate_requests_total", *labels)
+        waiting = {key: value for key, value in metrics.by("tollgate_requests_in_flight", "key").items() if value}
+        return f"recorded: {recorded}; in flight: {waiting}"
 
 
 class Seen:
@@ -220,8 +221,3 @@ class Seen:
     def cost(self, **wanted) -> int:
         """Nano-dollars."""
         return self.metrics.total("tollgate_cost_nanodollars_total", **wanted)
-
-
-def wait(seconds: float) -> None:
-    """Lets time pass where the passing itself is what a test is about."""
-    time.sleep(seconds)
