@@ -34,9 +34,10 @@ pub struct Problem {
 impl Problem {
     /// An error of this status with the provider's usual words.
     pub fn status(status: u16, dialect: Dialect) -> Self {
+        if status == 401 {
+            return Self::unauthorized(dialect, true);
+        }
         let message = match (status, dialect) {
-            (401, Dialect::OpenAi) => "Incorrect API key provided.",
-            (401, Dialect::Anthropic) => "invalid x-api-key",
             (403, _) => "You are not allowed to do this.",
             (404, _) => "Not found",
             (408, _) => "Request timed out.",

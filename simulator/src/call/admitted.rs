@@ -3,6 +3,7 @@
 //! In: an HTTP request. Out: a [`Call`] and its body, or a refusal. In order: count, look for leaked keys, read the
 //! steering, check the credential, fail if asked to.
 
+use std::error::Error as _;
 use std::sync::Arc;
 
 use axum::extract::{FromRequest, Request};
@@ -10,6 +11,7 @@ use axum::http::header::AUTHORIZATION;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
+use http_body_util::LengthLimitError;
 use tokio::time::Instant;
 
 use super::Call;
@@ -62,8 +64,13 @@ impl FromRequest<Arc<App>> for Admitted {
             Ok(steering) => call.steering = steering,
             Err(problem) => return Err(call.refuse(Problem::invalid(problem))),
         }
-        let Ok(body) = axum::body::to_bytes(body, app.options.max_body).await else {
-            return Err(call.refuse(Problem::status(413, dialect)));
+        let body = match axum::body::to_bytes(body, app.options.max_body).await {
+            Ok(body) => body,
+            Err(error) if error.source().is_some_and(|source| source.is::<LengthLimitError>()) => {
+                return Err(call.refuse(Problem::status(413, dialect)));
+            }
+            // The client went away while it was still talking: nobody hears the answer, and it is no error of ours.
+            Err(_) => return Err(StatusCode::BAD_REQUEST.into_response()),
         };
         if !leaks && carries_virtual_key(&body) {
             app.ledger.leaked();
