@@ -143,3 +143,6 @@ impl InForce {
         Ok(changed)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -48,3 +48,46 @@ impl Watch {
         Some(content)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Looks as often as `up` would, until something is new or for a while nothing was.
+    fn next(watch: &mut Watch) -> Option<String> {
+        (0..40).find_map(|_| {
+            std::thread::sleep(EVERY / 5);
+            watch.changed().map(|content| String::from_utf8(content).unwrap())
+        })
+    }
+
+    #[test]
+    fn each_change_is_told_once_however_it_came_about() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("tollgate.json");
+        fs::write(&path, "one").unwrap();
+        let mut watch = Watch::new(&path, "one");
+        assert_eq!(next(&mut watch), None);
+        fs::write(&path, "two").unwrap();
+        assert_eq!(next(&mut watch).as_deref(), Some("two"));
+        assert_eq!(next(&mut watch), None);
+        fs::remove_file(&path).unwrap();
+        assert_eq!(next(&mut watch), None);
+        let beside = directory.path().join("new");
+        fs::write(&beside, "three").unwrap();
+        fs::rename(&beside, &path).unwrap();
+        assert_eq!(next(&mut watch).as_deref(), Some("three"));
+    }
+
+    #[test]
+    fn a_change_taken_back_before_it_was_seen_twice_is_none() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("tollgate.json");
+        fs::write(&path, "half").unwrap();
+        let mut watch = Watch::new(&path, "whole");
+        std::thread::sleep(EVERY);
+        assert_eq!(watch.changed(), None);
+        fs::write(&path, "whole").unwrap();
+        assert_eq!(next(&mut watch), None);
+    }
+}
