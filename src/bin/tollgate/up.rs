@@ -284,10 +284,11 @@ impl Up {
 
 fn announce(world: &World, path: &Path) {
     say::good(&format!("is up with configuration {}", world.hash));
-    say::more(&format!(
-        "clients    http://{}/v1 (OpenAI), http://{} (Anthropic)",
-        world.listen, world.listen
-    ));
+    let at = world.listen;
+    match world.hold_headers {
+        true => say::more(&format!("clients    http://{at}/v1 (OpenAI), http://{at} (Anthropic)")),
+        false => say::more(&format!("clients    http://{at}, with a provider's host as `Host`")),
+    }
     say::more(&format!("metrics    http://{}/stats/prometheus", world.admin));
     match path.as_os_str() == "-" {
         true => say::more("Ctrl-C ends"),
