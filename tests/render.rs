@@ -1,6 +1,10 @@
 //! `tollgate render envoy`: the committed example is its output, and a real Envoy accepts what it writes.
 
-#![expect(clippy::unwrap_used, reason = "what is missing fails the test that needs it")]
+#![expect(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "what is missing fails the test that needs it"
+)]
 
 use std::fs;
 use std::path::{Path, PathBuf};
