@@ -129,7 +129,7 @@ async def traffic(demo: Demo, seconds: float) -> Agents:
         await asyncio.wait([sending], timeout=5)
         demo.children.check()
         gone = min(time.monotonic() - began, seconds)
-        print(f"  {gone:3.0f} of {seconds:.0f} s, {agents.tally.sent:,} requests", flush=True)
+        print(f"    {gone:3.0f} of {seconds:.0f} s, {agents.tally.sent:,} requests", flush=True)
     await sending
     await agents.close()
     return agents
