@@ -201,6 +201,12 @@ fn the_input_is_weighed_without_its_pictures() {
         let ask = read(Endpoint::ChatCompletions, body.to_string().as_bytes()).unwrap();
         assert!((1_000..1_100).contains(&ask.input_estimate), "{}", ask.input_estimate);
     }
+    let prose = format!("data: {}", "what this is about, ".repeat(100));
+    let body = json!({"model": "a", "messages": [{"role": "user", "content": prose}]}).to_string();
+    assert!(
+        (400..600).contains(&chat(&body).unwrap().input_estimate),
+        "prose is no picture, whatever it begins with"
+    );
     let numbers = json!({"model": "a", "input": [[1, 2, 3], [4, 5]]}).to_string();
     assert_eq!(
         read(Endpoint::Embeddings, numbers.as_bytes()).unwrap().input_estimate,

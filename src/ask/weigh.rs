@@ -82,11 +82,12 @@ impl Listener for Scale<'_> {
 /// Whether a long string is a file in base64, alone or in a `data:` URL, rather than text.
 fn is_medium(inside: &[u8]) -> bool {
     const LOOK: usize = 256;
-    let inside = match inside.strip_prefix(b"data:") {
-        Some(rest) => rest.split(|&byte| byte == b',').nth(1).unwrap_or_default(),
-        None => inside,
-    };
     let beginning = inside.get(..LOOK).unwrap_or(inside);
+    // What stands before the comma of a `data:` URL is a media type.
+    let beginning = match beginning.strip_prefix(b"data:") {
+        Some(url) => url.splitn(2, |&byte| byte == b',').nth(1).unwrap_or(url),
+        None => beginning,
+    };
     beginning
         .iter()
         .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-' | b'_' | b'=' | b'\\'))

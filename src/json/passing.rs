@@ -6,8 +6,10 @@
 
 use super::{TextLength, flat_run, plain_run};
 
+mod simple;
 mod visit;
 
+use simple::{ends_scalar, is_space, kind, simple_name};
 pub use visit::{Kind, Visit, Want};
 
 /// The most bytes of one value that are kept for [`Visit::kept`].
@@ -137,7 +139,12 @@ impl Scanner {
                         at += 1;
                         self.close();
                     }
-                    b'"' => start = self.name(piece, &mut at, visit),
+                    b'"' => {
+                        at = self.simple_members(piece, at, visit);
+                        if self.state == State::Name {
+                            start = self.name(piece, &mut at, visit);
+                        }
+                    }
                     _ => self.state = State::Broken,
                 },
                 State::InName { escaped } => {
@@ -192,7 +199,7 @@ impl Scanner {
                     }
                 }
                 State::InScalar => {
-                    if is_space(byte) || matches!(byte, b',' | b']' | b'}') {
+                    if ends_scalar(byte) {
                         if self.want == Want::Vary && !self.continued {
                             visit.varied(start..at, self.kind, false);
                         }
@@ -232,34 +239,22 @@ impl Scanner {
     /// A member's name begins at `at`. Returns where its value begins, if it does in this piece.
     #[inline]
     fn name(&mut self, piece: &[u8], at: &mut usize, visit: &mut impl Visit) -> usize {
+        if let Some((name, start, first)) = simple_name(piece, *at) {
+            *at = start;
+            return self.begin(name, first, at, visit);
+        }
         let rest = piece.get(*at + 1..).unwrap_or_default();
         let (name, behind) = rest.split_at_checked(plain_run(rest)).unwrap_or_default();
-        match behind {
-            // Nearly always: the name, the colon and the value's first byte stand together.
-            [b'"', b':', first, ..] if !is_space(*first) => {
-                *at += 1 + name.len() + 2;
-                self.begin(name, *first, at, visit)
-            }
-            [next, ..] => {
-                self.name_len = 0;
-                self.push_name(name);
-                *at += 1 + name.len();
-                if *next == b'"' {
-                    *at += 1;
-                    self.state = State::Colon;
-                } else {
-                    self.state = State::InName { escaped: false };
-                }
-                0
-            }
-            [] => {
-                self.name_len = 0;
-                self.push_name(name);
-                *at += 1 + name.len();
-                self.state = State::InName { escaped: false };
-                0
-            }
+        self.name_len = 0;
+        self.push_name(name);
+        *at += 1 + name.len();
+        if behind.first() == Some(&b'"') {
+            *at += 1;
+            self.state = State::Colon;
+        } else {
+            self.state = State::InName { escaped: false };
         }
+        0
     }
 
     fn push_name(&mut self, bytes: &[u8]) {
@@ -275,17 +270,11 @@ impl Scanner {
     #[inline]
     fn begin(&mut self, name: &[u8], first: u8, at: &mut usize, visit: &mut impl Visit) -> usize {
         let start = *at;
-        self.kind = match first {
-            b'{' => Kind::Object,
-            b'[' => Kind::Array,
-            b'"' => Kind::String,
-            b'n' => Kind::Null,
-            b'-' | b'0'..=b'9' | b't' | b'f' => Kind::Scalar,
-            _ => {
-                self.state = State::Broken;
-                return start;
-            }
+        let Some(kind) = kind(first) else {
+            self.state = State::Broken;
+            return start;
         };
+        self.kind = kind;
         self.want = visit.member(self.place() >> 1, name, self.kind);
         *at += 1;
         match self.kind {
@@ -396,11 +385,6 @@ impl Scanner {
         }
         self.continued = true;
     }
-}
-
-#[inline]
-fn is_space(byte: u8) -> bool {
-    matches!(byte, b' ' | b'\n' | b'\r' | b'\t')
 }
 
 #[cfg(test)]

@@ -119,7 +119,7 @@ pub(super) struct Event {
     pub(super) finished: bool,
     pub(super) error: bool,
     /// Values that vary, in order; one more than fits means: too many.
-    pub(super) varied: [Varied; 4],
+    pub(super) varied: [Varied; 6],
     pub(super) varied_len: usize,
 }
 
@@ -213,7 +213,7 @@ impl Facts {
             (b"x_groq", Kind::Object) if root => Want::Enter(place::GROQ),
             (b"meta", Kind::Object) if root && matches!(self.shape, ChoicesShape | Unknown) => Want::Keep(slot::META),
             (b"obfuscation", Kind::String) if root => Want::Vary,
-            (b"sequence_number", Kind::Scalar) if root => Want::Vary,
+            (b"sequence_number" | b"created", Kind::Scalar) if root => Want::Vary,
             (b"type", Kind::String) if root && self.shape != ChoicesShape => Want::Keep(slot::TYPE),
             (b"delta", Kind::String) if root && matches!(self.shape, Response | Unknown) => Want::Count,
             (b"delta" | b"content_block", Kind::Object) if root && self.shape == Message => Want::Enter(place::DELTA),

@@ -17,7 +17,7 @@ const LIMIT: usize = 4096;
 pub(super) struct Likeness {
     /// Everything but the varying values.
     constant: Vec<u8>,
-    gaps: [Gap; 4],
+    gaps: [Gap; 6],
     gaps_len: usize,
 }
 
