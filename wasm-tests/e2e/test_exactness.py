@@ -9,7 +9,7 @@ from harness.scrape import Scraper
 
 AGENTS = 40
 REQUESTS_EACH = 50
-KEYS = ["everything", "loner", "timed", "expiring"]
+KEYS = ["everything", "loner", "expiring"]
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +60,9 @@ def test_the_provider_saw_each_attempt_and_no_virtual_key(after_the_storm, gatew
     attempts = seen.metrics.by("tollgate_attempts_total", "provider")
     # Where headers are held the first provider of the pair is tried, and nobody listens there.
     assert attempts.pop("nobody", 0) == (done["failover"] if gateway.holds_headers else 0)
-    assert seen.ledger.requests == sum(attempts.values())
+    # Where they are not, a request has been announced to a provider before its body is found wanting.
+    announced = 0 if gateway.holds_headers else done["refused"]
+    assert seen.ledger.requests - sum(attempts.values()) in range(announced + 1)
     assert set(seen.ledger.attempts) <= {"openai", "anthropic", "spare"}
     assert seen.ledger.leaked_virtual_keys == 0
 

@@ -194,7 +194,7 @@ class Mark:
         except AssertionError as error:
             raise AssertionError(f"{error}; {self._recorded(self.gateway.metrics())}") from None
         assert seen.total("tollgate_requests_total") == requests, self._recorded(self.gateway.metrics())
-        return Seen(seen, self.gateway.ledger() - self.ledger)
+        return Seen(seen, self.gateway.ledger() - self.ledger, self.gateway.holds_headers)
 
     def _recorded(self, metrics: Metrics) -> str:
         labels = ("key", "model", "provider", "endpoint", "outcome")
@@ -206,9 +206,10 @@ class Mark:
 class Seen:
     """What a test's own requests changed."""
 
-    def __init__(self, metrics: Metrics, ledger: Ledger):
+    def __init__(self, metrics: Metrics, ledger: Ledger, holds_headers: bool):
         self.metrics = metrics
         self.ledger = ledger
+        self.holds_headers = holds_headers
 
     def outcomes(self) -> dict[str, int]:
         """Requests by outcome."""
@@ -217,6 +218,12 @@ class Seen:
     def tokens(self, **wanted) -> dict[str, int]:
         """Tokens by kind."""
         return self.metrics.by("tollgate_tokens_total", "type", **wanted)
+
+    def provider_was_spared(self) -> bool:
+        """Whether no provider had anything to do. One that saw headers whose body never came did nothing for them."""
+        ledger = self.ledger
+        served = ledger.settled_requests + ledger.unreported_requests + ledger.interrupted_requests
+        return served == 0 and (ledger.requests == 0 or not self.holds_headers)
 
     def cost(self, **wanted) -> int:
         """Nano-dollars."""
