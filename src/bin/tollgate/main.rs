@@ -23,19 +23,14 @@ struct Cli {
     command: Command,
 }
 
+// What a command is for is said at its arguments: words here would take the place of the longer ones there.
 #[derive(Subcommand)]
 enum Command {
-    /// Run Envoy with Tollgate, and apply changes of the document as they are saved.
     Up(up::Args),
-    /// Look for problems in a document.
     Check(check::Args),
-    /// Print the configuration that Envoy is given.
     Render(render::Args),
-    /// Mint virtual keys.
     Key(key::Args),
-    /// Look up or list the bundled prices.
     Prices(prices::Args),
-    /// Print the JSON Schema of the document.
     Schema(schema::Args),
 }
 

@@ -26,7 +26,6 @@ pub(crate) struct Args {
 
 #[derive(Subcommand)]
 enum Target {
-    /// A bootstrap, and the parts Envoy watches while it runs.
     Envoy(EnvoyArgs),
 }
 
