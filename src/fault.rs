@@ -354,9 +354,16 @@ mod tests {
             Fault::Internal,
         ] {
             let outcome = fault.outcome();
-            let (_, meaning) = crate::metrics::OUTCOMES.iter().find(|(known, _)| *known == outcome).expect(outcome);
+            let (_, meaning) = crate::metrics::OUTCOMES
+                .iter()
+                .find(|(known, _)| *known == outcome)
+                .expect(outcome);
             if let Some((statuses, _)) = meaning.split_once(": ") {
-                assert!(statuses.contains(&fault.status().to_string()), "{outcome}: {}", fault.status());
+                assert!(
+                    statuses.contains(&fault.status().to_string()),
+                    "{outcome}: {}",
+                    fault.status()
+                );
             }
         }
     }

@@ -238,7 +238,7 @@ impl Received {
         self.seen = held;
         let limit = self.arrival.world.max_body_bytes;
         match held > limit {
-            true => Err(self.refuse(Fault::BodyTooLarge { limit }, None)),
+            true => Err((*self).refuse(Fault::BodyTooLarge { limit }, None)),
             false => Ok(self),
         }
     }
@@ -248,7 +248,7 @@ impl Received {
         let received = self.grow(body.len())?;
         match received.route(body) {
             Ok(sent) => Ok(Box::new(sent)),
-            Err((fault, model)) => Err(received.refuse(fault, model)),
+            Err((fault, model)) => Err((*received).refuse(fault, model)),
         }
     }
 
@@ -263,7 +263,7 @@ impl Received {
     }
 
     /// The host failed this request before it was complete.
-    pub fn fail(self: Box<Self>, fault: Fault) -> Refused {
+    pub fn fail(self, fault: Fault) -> Refused {
         self.refuse(fault, None)
     }
 
@@ -285,7 +285,7 @@ impl Received {
         &self.arrival
     }
 
-    fn refuse(self: Box<Self>, fault: Fault, model: Option<ModelId>) -> Refused {
+    fn refuse(self, fault: Fault, model: Option<ModelId>) -> Refused {
         Refused {
             arrival: self.arrival,
             model,

@@ -106,8 +106,16 @@ impl Sink for Ledger {
 }
 
 fn observed(record: &Record<'_>) -> BTreeMap<String, u64> {
-    for outcome in record.attempts.iter().map(|attempt| attempt.outcome).chain([record.outcome]) {
-        assert!(metrics::OUTCOMES.iter().any(|(known, _)| *known == outcome), "{outcome}");
+    for outcome in record
+        .attempts
+        .iter()
+        .map(|attempt| attempt.outcome)
+        .chain([record.outcome])
+    {
+        assert!(
+            metrics::OUTCOMES.iter().any(|(known, _)| *known == outcome),
+            "{outcome}"
+        );
     }
     let mut ledger = Ledger::default();
     record.observe(&mut ledger);
