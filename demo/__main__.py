@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import contextlib
 import json
 import os
 import shutil
@@ -147,17 +148,19 @@ async def run(seconds: float | None) -> int:
         spent = metrics.total("tollgate_cost_nanodollars_total")
         problems = report.alarms(metrics) + [f"{count} × {what}" for what, count in agents.tally.unexpected.most_common()]
         print(f"\n{report.table(metrics)}\n")
-        print(f"{report.failovers(metrics)} requests were answered by the second provider, after a 503 of the first.\n")
+        print(f"{report.failovers(metrics)}\n")
         print(demo.addresses(stays=seconds is None) + "\n")
         for problem in problems[:10]:
             print(f"unexpected: {problem}")
         if seconds is None:
             print("Everything stays up until Ctrl-C.")
         print(f"ledger {report.dollars(ledger.nanodollars)} metrics {report.dollars(spent)}", flush=True)
-        while seconds is None:
-            demo.children.check()
-            await asyncio.sleep(0.5)
-        return 1 if problems or spent != ledger.nanodollars else 0
+        verdict = 1 if problems or spent != ledger.nanodollars else 0
+        with contextlib.suppress(asyncio.CancelledError):
+            while seconds is None:
+                demo.children.check()
+                await asyncio.sleep(0.5)
+        return verdict
     finally:
         # Whoever is impatient and presses Ctrl-C again gets the same end, a moment later.
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):

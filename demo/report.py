@@ -95,9 +95,12 @@ def table(metrics: Metrics) -> str:
     return "\n".join([text[0], rule, *text[1:-1], rule, text[-1]])
 
 
-def failovers(metrics: Metrics) -> int:
-    """Requests that a second provider had to answer."""
-    return sum(value for labels, value in metrics.of("tollgate_attempts_total") if labels["provider"] == "openai-backup")
+def failovers(metrics: Metrics) -> str:
+    """How often a second provider had to answer."""
+    attempts = metrics.of("tollgate_attempts_total")
+    count = sum(value for labels, value in attempts if labels["provider"] == "openai-backup" and labels["outcome"] == "ok")
+    requests = "1 request was" if count == 1 else f"{count} requests were"
+    return f"{requests} answered by the second provider, after a 503 of the first."
 
 
 def alarms(metrics: Metrics) -> list[str]:
