@@ -45,6 +45,8 @@ pub enum Fault {
         /// The limit, in bytes.
         limit: usize,
     },
+    /// The body did not arrive in time.
+    BodyLate,
     /// The body cannot be read as what the endpoint takes.
     BodyInvalid(AskError),
     /// The body is not JSON by its own declaration.
@@ -100,6 +102,7 @@ impl Fault {
             Self::PathUnknown => "refused_path",
             Self::MethodWrong { .. } => "refused_method",
             Self::BodyTooLarge { .. } => "refused_body_too_large",
+            Self::BodyLate => "refused_body_late",
             Self::BodyInvalid(_) | Self::ContentTypeWrong | Self::ContentEncoded => "refused_body_invalid",
             Self::Upgrade => "refused_upgrade",
             Self::ProviderNone => "refused_no_provider",
@@ -234,6 +237,12 @@ impl Fault {
                 None,
                 format!("The request body is larger than {limit} bytes, the most this gateway takes."),
             ),
+            Self::BodyLate => invalid(
+                408,
+                Some("request_timeout"),
+                None,
+                "The request's body did not arrive in time.".to_owned(),
+            ),
             Self::BodyInvalid(error) => invalid(400, None, body_param(error), error.to_string()),
             Self::ContentTypeWrong => invalid(
                 415,
@@ -343,6 +352,7 @@ mod tests {
             Fault::PathUnknown,
             Fault::MethodWrong { allowed: "GET" },
             Fault::BodyTooLarge { limit: 1 },
+            Fault::BodyLate,
             invalid,
             Fault::ContentTypeWrong,
             Fault::ContentEncoded,

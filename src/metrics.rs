@@ -68,6 +68,7 @@ pub const OUTCOMES: &[(&str, &str)] = &[
     ("refused_path", "404: nothing is served at this path"),
     ("refused_method", "405: the endpoint takes another method"),
     ("refused_body_too_large", "413: the body is over `max_body_bytes`"),
+    ("refused_body_late", "408: the body did not arrive in time"),
     ("refused_body_invalid", "400 or 415: the body cannot be read"),
     ("refused_upgrade", "501: a WebSocket was asked for"),
     (

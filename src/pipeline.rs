@@ -252,6 +252,20 @@ impl Received {
         }
     }
 
+    /// An answer is on its way before the body was complete: Envoy gave up waiting or could not connect, or a provider
+    /// whose headers could not be held refuses them. What is left of the body must not go anywhere.
+    pub fn answered_early(self) -> Sent {
+        let leg = self.at.map(|provider| route::Leg { provider, target: None });
+        Sent::new(
+            self.arrival,
+            &self.path,
+            self.posts,
+            None,
+            Body::Opaque,
+            leg.into_iter().collect(),
+        )
+    }
+
     /// Bytes of the body that are held.
     pub fn seen(&self) -> usize {
         self.seen

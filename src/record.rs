@@ -86,7 +86,11 @@ impl Record<'_> {
     pub fn observe(&self, sink: &mut impl Sink) {
         let served = [self.key, self.team, self.model, self.provider];
         let [key, team, model, provider] = served;
-        sink.observe(&metrics::REQUESTS, &[key, team, model, provider, self.endpoint, self.outcome], 1);
+        sink.observe(
+            &metrics::REQUESTS,
+            &[key, team, model, provider, self.endpoint, self.outcome],
+            1,
+        );
         if self.in_flight {
             sink.observe(&metrics::DURATION, &served, self.duration_ms);
         }
@@ -113,7 +117,11 @@ impl Record<'_> {
         match attempt.bill {
             Bill::Nothing => {}
             Bill::Unmetered => sink.observe(&metrics::UNMETERED, &[key, team, model, provider], 1),
-            Bill::Metered { reported, estimated, cost } => {
+            Bill::Metered {
+                reported,
+                estimated,
+                cost,
+            } => {
                 for (usage, source) in [(reported, REPORTED), (estimated, ESTIMATED)] {
                     for (class, tokens) in classes(&usage) {
                         sink.observe(&metrics::TOKENS, &[key, team, model, provider, class, source], tokens);

@@ -17,12 +17,18 @@ pub struct Leg {
 
 /// The legs for a model: its targets in the document's order, those alone that speak the client's dialect.
 pub fn for_model(world: &World, model: ModelId, dialect: Dialect) -> Vec<Leg> {
-    let targets = world.model(model).map(|model| model.targets.as_slice()).unwrap_or_default();
+    let targets = world
+        .model(model)
+        .map(|model| model.targets.as_slice())
+        .unwrap_or_default();
     targets
         .iter()
         .enumerate()
         .filter(|(_, target)| speaks(world, target.provider, dialect))
-        .map(|(index, target)| Leg { provider: target.provider, target: Some(index) })
+        .map(|(index, target)| Leg {
+            provider: target.provider,
+            target: Some(index),
+        })
         .collect()
 }
 
@@ -37,11 +43,14 @@ pub fn for_model_at(world: &World, model: ModelId, provider: ProviderId, dialect
 /// The leg of a request that names no model: the default provider if it speaks the dialect, else the only provider that
 /// does.
 pub fn without_model(world: &World, dialect: Dialect) -> Option<Leg> {
-    let chosen = world.default_provider.filter(|id| speaks(world, *id, dialect)).or_else(|| {
-        let mut candidates = world.provider_ids().filter(|id| speaks(world, *id, dialect));
-        let first = candidates.next();
-        first.filter(|_| candidates.next().is_none())
-    });
+    let chosen = world
+        .default_provider
+        .filter(|id| speaks(world, *id, dialect))
+        .or_else(|| {
+            let mut candidates = world.provider_ids().filter(|id| speaks(world, *id, dialect));
+            let first = candidates.next();
+            first.filter(|_| candidates.next().is_none())
+        });
     chosen.map(|provider| Leg { provider, target: None })
 }
 

@@ -37,7 +37,9 @@ impl Usage {
 
     /// All output, reasoning and audio included.
     pub fn completion(&self) -> u64 {
-        self.output.saturating_add(self.reasoning).saturating_add(self.output_audio)
+        self.output
+            .saturating_add(self.reasoning)
+            .saturating_add(self.output_audio)
     }
 
     /// The sum, class by class.

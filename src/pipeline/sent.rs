@@ -290,6 +290,7 @@ impl Sent {
     /// Envoy answers by itself with this status, because no provider did; what the client is told instead.
     pub fn unanswered(&mut self, status: u16) -> Answer {
         let fault = match status {
+            408 if !self.begun() => Fault::BodyLate,
             408 | 504 => Fault::ProviderSilent,
             413 => Fault::BodyTooLarge {
                 limit: self.arrival.world.max_body_bytes,

@@ -47,6 +47,8 @@ struct Under {
     /// Where the provider role finds it; `None` where there is no provider role.
     place: Option<Place>,
     reply: Reply,
+    /// Whether the answer came before the request's body was complete, so that the rest of it stays here.
+    early: bool,
 }
 
 /// Who reads the answer.
@@ -112,8 +114,9 @@ impl HttpContext for Gateway {
         let received = match core::mem::take(&mut self.stage) {
             Stage::Waiting(received) => received,
             stage => {
+                let early = matches!(&stage, Stage::Sent(under) if under.early);
                 self.stage = stage;
-                return Action::Continue;
+                return if early { Action::Pause } else { Action::Continue };
             }
         };
         if !ends {
@@ -142,6 +145,9 @@ impl HttpContext for Gateway {
     }
 
     fn on_http_response_headers(&mut self, _count: usize, ends: bool) -> Action {
+        if let Stage::Waiting(_) = &self.stage {
+            self.answer_early();
+        }
         let Stage::Sent(under) = &mut self.stage else {
             return Action::Continue;
         };
@@ -269,7 +275,26 @@ impl Gateway {
             exchange,
             place: Some(place),
             reply: Reply::Elsewhere,
+            early: false,
         });
+    }
+
+    /// An answer came while the body was awaited.
+    fn answer_early(&mut self) {
+        if let Stage::Waiting(received) = core::mem::take(&mut self.stage) {
+            let hosts_choose = !received.arrival().world.hold_headers;
+            let mut sent = received.answered_early();
+            if hosts_choose {
+                sent.begin_unseen();
+            }
+            let exchange = Rc::new(RefCell::new(sent));
+            self.stage = Stage::Sent(Under {
+                exchange,
+                place: None,
+                reply: Reply::Here,
+                early: true,
+            });
+        }
     }
 
     /// Lets the request go where its host says; its answer is read here.
@@ -279,6 +304,7 @@ impl Gateway {
             exchange,
             place: None,
             reply: Reply::Here,
+            early: false,
         });
     }
 
