@@ -3,17 +3,21 @@
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 tools=$root/.tools
 
+bold= red= plain=
+if [ -t 2 ] && [ -z "${NO_COLOR:-}" ]; then
+    bold=$'\033[1m' red=$'\033[1;31m' plain=$'\033[0m'
+fi
+
 # What is being done now, on stderr, so that a script's stdout stays its result.
-say() { printf '\033[1m==>\033[0m %s\n' "$*" >&2; }
+say() { printf '%s==>%s %s\n' "$bold" "$plain" "$*" >&2; }
+
+# die PROBLEM REMEDY…
 die() {
-    printf '\033[1;31merror:\033[0m %s\n' "$1" >&2
+    printf '%serror:%s %s\n' "$red" "$plain" "$1" >&2
     shift
     for line in "$@"; do printf '       %s\n' "$line" >&2; done
     exit 1
 }
-if [ ! -t 2 ]; then
-    say() { printf '==> %s\n' "$*" >&2; }
-fi
 
 have() { command -v "$1" >/dev/null 2>&1; }
 
