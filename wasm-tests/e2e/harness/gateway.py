@@ -71,15 +71,22 @@ class Gateway:
 
     def start(self) -> "Gateway":
         """Starts it and waits until it answers."""
-        environment = {
-            "PATH": os.environ["PATH"],
-            "HOME": str(self.directory),
-            **self.document.credentials,
-        }
-        self.child = Child("tollgate", self.command_line(), self.directory / "tollgate.log", environment)
+        self._run()
         self.child.until("it was ready", self.ready)
-        self.child.descendants()
         return self
+
+    def start_in_vain(self) -> int:
+        """Starts what cannot work and waits until it has given up; its exit code."""
+        self._run()
+        try:
+            eventually("it gave up", lambda: not self.child.running)
+        finally:
+            self.stop()
+        return self.child.process.returncode
+
+    def _run(self) -> None:
+        environment = {"PATH": os.environ["PATH"], "HOME": str(self.directory), **self.document.credentials}
+        self.child = Child("tollgate", self.command_line(), self.directory / "tollgate.log", environment)
 
     def ready(self) -> bool:
         """Whether Envoy is live and Tollgate's configuration is in it."""
