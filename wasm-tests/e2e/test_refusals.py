@@ -98,6 +98,21 @@ def test_an_escaped_name_does_not_hide_a_second_member(gateway, clients):
     refused(gateway, clients, 400, "refused_body_invalid", content=content, headers=JSON)
 
 
+def test_an_escaped_model_name_is_the_model_it_spells(gateway, clients):
+    mark = gateway.mark()
+    content = b'{"mod\\u0065l": "gpt-4o\\u002dmini", "messages": [{"role": "user", "content": "hello"}]}'
+    with clients.http("narrow") as http:
+        assert http.post("/v1/chat/completions", content=content, headers=JSON).status_code == 200
+    seen = mark.settled(1)
+    assert seen.metrics.by("tollgate_requests_total", "model") == {"gpt-4o-mini": 1}
+    assert seen.cost() == seen.ledger.settled > 0
+
+
+def test_a_byte_order_mark_is_not_json(gateway, clients):
+    content = b"\xef\xbb\xbf" + json.dumps(CHAT).encode()
+    refused(gateway, clients, 400, "refused_body_invalid", content=content, headers=JSON)
+
+
 @pytest.mark.parametrize("depth", [200, 100_000, 1_000_000])
 def test_deep_nesting_is_refused(gateway, clients, depth):
     content = b'{"model": "gpt-4o-mini", "messages": ' + b"[" * depth + b"]" * depth + b"}"

@@ -52,6 +52,22 @@ def test_a_client_that_declined_usage_sees_none_and_is_charged(gateway, clients)
     settled_exactly(mark.settled(1))
 
 
+def test_other_stream_options_are_kept(gateway, clients):
+    """The usage is asked for among what is there already."""
+    mark = gateway.mark()
+    options = {"stream_options": {"include_obfuscation": False}}
+    with clients.openai().chat.completions.create(**CHAT, extra_body=options) as stream:
+        assert all(chunk.choices for chunk in stream)
+    settled_exactly(mark.settled(1))
+
+
+def test_several_streamed_choices_are_charged_together(gateway, clients):
+    mark = gateway.mark()
+    with clients.openai().chat.completions.create(**CHAT, n=3) as stream:
+        assert {choice.index for chunk in stream for choice in chunk.choices} == {0, 1, 2}
+    settled_exactly(mark.settled(1))
+
+
 def test_the_closing_mark_is_still_there_when_the_usage_is_hidden(gateway, clients):
     with clients.http() as http:
         answer = http.post("/v1/chat/completions", json=CHAT)
