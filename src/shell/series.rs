@@ -25,7 +25,8 @@ thread_local! {
 struct Series {
     known: HashTable<Known>,
     hasher: DefaultHashBuilder,
-    most: u64,
+    /// The bound on the list; none before a configuration says one.
+    most: Option<u64>,
 }
 
 struct Known {
@@ -81,11 +82,7 @@ pub(super) fn survive(result: Result<(), host::Error>) {
 
 /// Takes the configured bound, and defines again every series that any VM has had.
 pub(super) fn configure(most: usize) {
-    let first = SERIES.with_borrow_mut(|series| {
-        let first = series.most == 0;
-        series.most = most as u64;
-        first
-    });
+    let first = SERIES.with_borrow_mut(|series| series.most.replace(most as u64).is_none());
     if first {
         for index in 0..count().0 {
             let Some((entry, _)) = host::shared(&numbered(index)) else {
@@ -171,7 +168,7 @@ fn enlist(metric: &Metric, name: &str, always: bool) -> bool {
         return true;
     }
     let most = SERIES.with_borrow(|series| series.most);
-    if !always && count().0 >= most {
+    if !always && most.is_some_and(|most| count().0 >= most) {
         return false;
     }
     match host::set_shared(&listed, b"1", None) {
