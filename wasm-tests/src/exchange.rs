@@ -21,7 +21,7 @@ use crate::headers::Headers;
 use crate::host::{Context, LocalReply, Traffic};
 use crate::request::Request;
 use crate::upstream::Step;
-use crate::worker::{ProviderEnds, Role, Worker};
+use crate::worker::{Place, ProviderEnds, Role, Worker};
 
 pub(crate) use self::router::Upstream;
 
@@ -51,7 +51,7 @@ pub struct Exchange {
     /// What the client has yet to send.
     inbox: VecDeque<Piece>,
     /// The gateway filter's context, from the first event on.
-    gateway: Option<u32>,
+    gateway: Option<Place>,
     request: Leg,
     response: Leg,
     router: Router,
@@ -93,7 +93,12 @@ impl Exchange {
         if self.end.is_some() {
             return false;
         }
-        if let Some(piece) = self.inbox.pop_front() {
+        let piece = if self.router.is_early() {
+            None
+        } else {
+            self.inbox.pop_front()
+        };
+        if let Some(piece) = piece {
             self.events += 1;
             self.client_sends(piece);
         } else {
@@ -158,11 +163,11 @@ impl Exchange {
                 id
             }
         };
-        let accepted = self.request.accept(&mut self.worker.vm(), id, piece);
+        let accepted = self.request.accept(&mut self.worker.vm(id), id.id, piece);
         match accepted {
             Ok(pieces) => self.give_router(pieces),
             Err(Stop::LocalReply(reply)) => self.local_reply(&reply, ""),
-            Err(Stop::TooLarge) => self.local_reply(&plain(413, "Payload Too Large"), "request_payload_too_large"),
+            Err(Stop::TooLarge) => self.envoys_reply(413, "request_payload_too_large"),
             Err(Stop::Reset) => self.finish(End::Reset),
             Err(Stop::Trap) => self.trapped(),
         }
@@ -175,13 +180,19 @@ impl Exchange {
             }
             self.router.keep(&piece);
             if matches!(piece, Piece::Headers { .. }) {
-                self.traffic.borrow_mut().request_headers_left = true;
+                let hold_headers = self.shape.hold_headers;
                 self.router
-                    .take_retry_headers(&mut self.traffic.borrow_mut().request_headers);
+                    .take_retry_policy(&mut self.traffic.borrow_mut().request_headers, hold_headers);
+                if !self.traffic.borrow().request_headers.has("x-forwarded-proto") {
+                    return self.envoys_reply(404, "route_not_found");
+                }
                 // The route was looked up when the request arrived, and again only if the filter asked for it.
-                let looked_up_again = !self.shape.hold_headers || self.traffic.borrow().route_cleared;
+                let looked_up_again = !hold_headers || self.traffic.borrow().route_cleared;
                 if !looked_up_again || !self.start_attempt() {
-                    return self.local_reply(&plain(503, ""), "cluster_not_found");
+                    return match hold_headers {
+                        true => self.envoys_reply(503, "cluster_not_found"),
+                        false => self.envoys_reply(404, "route_not_found"),
+                    };
                 }
             }
             self.give_provider(piece);
@@ -191,11 +202,13 @@ impl Exchange {
     /// A piece of the response, whoever it comes from, through the gateway filter to the client.
     fn give_gateway(&mut self, piece: Piece) {
         let Some(id) = self.gateway else { return };
-        let accepted = self.response.accept(&mut self.worker.vm(), id, piece);
+        let accepted = self.response.accept(&mut self.worker.vm(id), id.id, piece);
         match accepted {
             Ok(pieces) => self.give_client(pieces),
             Err(Stop::LocalReply(reply)) if self.received.is_none() => self.reply_at_once(&reply),
-            Err(Stop::TooLarge) if self.received.is_none() => self.reply_at_once(&plain(500, "Internal Server Error")),
+            Err(Stop::TooLarge) if self.received.is_none() => {
+                self.reply_at_once(&envoys(500, "response_payload_too_large"))
+            }
             Err(Stop::LocalReply(_) | Stop::TooLarge | Stop::Reset) => self.finish(End::Reset),
             Err(Stop::Trap) => self.trapped(),
         }
@@ -205,9 +218,7 @@ impl Exchange {
         for piece in pieces {
             let ended = match piece {
                 Piece::Headers { last } => {
-                    let mut traffic = self.traffic.borrow_mut();
-                    traffic.response_headers_left = true;
-                    self.received = Some(traffic.response_headers.clone());
+                    self.received = Some(self.traffic.borrow().response_headers.clone());
                     last
                 }
                 Piece::Data { bytes, last } => {
@@ -239,6 +250,10 @@ impl Exchange {
         }
     }
 
+    fn envoys_reply(&mut self, status: u32, details: &str) {
+        self.local_reply(&envoys(status, details), details);
+    }
+
     /// An answer made while the response passes goes to the client directly.
     fn reply_at_once(&mut self, reply: &LocalReply) {
         self.set_response(reply);
@@ -268,7 +283,6 @@ impl Exchange {
         }
         let mut traffic = self.traffic.borrow_mut();
         traffic.response_headers = headers;
-        traffic.response_headers_left = false;
     }
 
     fn trapped(&mut self) {
@@ -301,7 +315,7 @@ impl Exchange {
             self.end_attempt();
         }
         if let Some(id) = self.gateway.take() {
-            self.worker.vm().on_log(id);
+            self.worker.vm(id).on_log(id.id);
             self.worker.close_stream(id);
         }
         self.end_attempt();
@@ -317,12 +331,14 @@ impl Drop for Exchange {
     }
 }
 
-fn plain(status: u32, body: &str) -> LocalReply {
-    LocalReply {
-        status,
-        headers: Vec::new(),
-        body: body.as_bytes().to_vec(),
-    }
+/// Envoy's own replies, as the rendered configuration words them for both kinds of SDK.
+fn envoys(status: u32, details: &str) -> LocalReply {
+    let error = serde_json::json!({"type": "api_error", "code": details, "message": "Envoy answered by itself."});
+    let body = serde_json::json!({"type": "error", "error": error})
+        .to_string()
+        .into_bytes();
+    let headers = vec![("content-type".to_owned(), b"application/json".to_vec())];
+    LocalReply { status, headers, body }
 }
 
 fn status_of(headers: &Headers) -> u16 {

@@ -78,6 +78,12 @@ impl Gateway {
         self
     }
 
+    /// The same, in a proxy that does not let a filter hold headers, whatever the document says.
+    pub fn without_the_flag(mut self) -> Self {
+        self.shape.hold_headers = false;
+        self
+    }
+
     /// The same, in a proxy that buffers no more than that.
     pub fn with_buffer_limit(mut self, bytes: usize) -> Self {
         self.shape.buffer_limit = bytes;

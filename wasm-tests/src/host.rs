@@ -50,6 +50,9 @@ pub(crate) struct Context {
     pub(crate) reach: Reach,
     pub(crate) request_body: Body,
     pub(crate) response_body: Body,
+    /// The headers of the request and of the response have left this filter: changing them now changes nothing that
+    /// anybody receives.
+    pub(crate) headers_left: [bool; 2],
     pub(crate) local_reply: Option<LocalReply>,
     /// `continue_stream` was called: request, response.
     pub(crate) resumed: [bool; 2],
@@ -94,9 +97,6 @@ pub(crate) struct Traffic {
     pub(crate) facts: BTreeMap<String, Vec<u8>>,
     /// `clear_route_cache` was called since the route was last looked up.
     pub(crate) route_cleared: bool,
-    /// Headers have left for the router, or for the client: changing them now changes nothing that anybody receives.
-    pub(crate) request_headers_left: bool,
-    pub(crate) response_headers_left: bool,
 }
 
 impl Host {

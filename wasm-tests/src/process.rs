@@ -54,6 +54,13 @@ impl Process {
         *now = now.saturating_add(nanoseconds);
     }
 
+    /// Sets the wall clock back.
+    pub fn turn_back(&self, by: Duration) {
+        let nanoseconds = u64::try_from(by.as_nanos()).unwrap_or(u64::MAX);
+        let mut now = locked(&self.0.now);
+        *now = now.saturating_sub(nanoseconds);
+    }
+
     /// Every series that exists, sorted by name; histograms with the values recorded.
     pub fn series(&self) -> Vec<Series> {
         locked(&self.0.stats).series()

@@ -34,6 +34,9 @@ impl Request {
             (":authority", "gateway.example"),
             (":scheme", "http"),
             ("user-agent", "wasm-tests"),
+            // What Envoy itself adds before the filter sees a request.
+            ("x-forwarded-proto", "http"),
+            ("x-envoy-external-address", "192.0.2.7"),
             ("x-request-id", "8f14e45f-ceea-467f-a0e6-5a1d2c3b4f50"),
         ]);
         Self {

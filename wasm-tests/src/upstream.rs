@@ -9,6 +9,7 @@ use crate::headers::Headers;
 #[derive(Clone, Debug)]
 pub struct Reply {
     steps: VecDeque<Step>,
+    early: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -34,9 +35,7 @@ impl Reply {
             bytes: body.to_vec(),
             last: true,
         };
-        Self {
-            steps: VecDeque::from([Step::Headers { headers, last: false }, data]),
-        }
+        Self::of(VecDeque::from([Step::Headers { headers, last: false }, data]))
     }
 
     /// Server-sent events, one chunk each, the end of the stream by itself.
@@ -53,34 +52,28 @@ impl Reply {
             bytes: Vec::new(),
             last: true,
         });
-        Self { steps }
+        Self::of(steps)
     }
 
     /// A status and nothing else.
     pub fn status(status: u16) -> Self {
         let headers = Headers::from([(":status", status.to_string().as_str())]);
-        Self {
-            steps: VecDeque::from([Step::Headers { headers, last: true }]),
-        }
+        Self::of(VecDeque::from([Step::Headers { headers, last: true }]))
     }
 
     /// The connection is refused.
     pub fn refused() -> Self {
-        Self {
-            steps: VecDeque::from([Step::Refuse]),
-        }
+        Self::of(VecDeque::from([Step::Refuse]))
     }
 
     /// The connection breaks before anything is answered.
     pub fn reset() -> Self {
-        Self {
-            steps: VecDeque::from([Step::Reset]),
-        }
+        Self::of(VecDeque::from([Step::Reset]))
     }
 
     /// Nothing, ever.
     pub fn silence() -> Self {
-        Self { steps: VecDeque::new() }
+        Self::of(VecDeque::new())
     }
 
     /// With one more header, or another value of it.
@@ -148,6 +141,20 @@ impl Reply {
             .flat_map(|step| [Step::Wait(wait), step])
             .collect();
         self
+    }
+
+    /// Before the rest of the request has come, as soon as there is an attempt.
+    pub fn early(mut self) -> Self {
+        self.early = true;
+        self
+    }
+
+    fn of(steps: VecDeque<Step>) -> Self {
+        Self { steps, early: false }
+    }
+
+    pub(crate) fn comes_early(&self) -> bool {
+        self.early
     }
 
     pub(crate) fn into_steps(self) -> VecDeque<Step> {

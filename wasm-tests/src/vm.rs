@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use wasmtime::{Config, Engine, Instance, Linker, Module, OptLevel, Store, TypedFunc, WasmParams, WasmResults};
 
 use crate::host::{Context, Host, link};
-use crate::process::Process;
+use crate::process::{Kind, Process};
 
 /// The environment variable that names the module under test.
 pub const MODULE_VARIABLE: &str = "TOLLGATE_MODULE";
@@ -115,6 +115,11 @@ impl Vm {
     /// WebAssembly instructions executed so far, about one unit of fuel each.
     pub(crate) fn instructions(&self) -> u64 {
         self.instructions
+    }
+
+    /// The series this VM has defined.
+    pub(crate) fn metrics(&self) -> &[(Kind, String)] {
+        &self.store.data().metrics
     }
 
     /// Size of the linear memory.

@@ -1,7 +1,7 @@
 //! One of Envoy's worker threads: one VM with the root contexts of both roles.
 
 use std::cell::{RefCell, RefMut};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
 use crate::host::Context;
@@ -45,14 +45,23 @@ pub enum ProviderEnds {
 #[derive(Clone)]
 pub struct Worker(Rc<RefCell<Inner>>);
 
+/// A context of one of the worker's VMs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Place {
+    vm: usize,
+    /// The context's id in that VM.
+    pub(crate) id: u32,
+}
+
 struct Inner {
     process: Process,
     env: Vec<(String, String)>,
-    vm: Vm,
+    /// The last is the one that new configurations and new streams get; those that ended are none.
+    vms: Vec<Option<Vm>>,
     /// The root context that new streams get.
-    roots: HashMap<Role, u32>,
+    roots: HashMap<Role, Place>,
     /// Streams of each root context; a root that was replaced goes when its last stream has gone.
-    streams: HashMap<u32, usize>,
+    streams: HashMap<Place, usize>,
 }
 
 impl Worker {
@@ -62,15 +71,36 @@ impl Worker {
             .iter()
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
             .collect();
-        let vm = Vm::new(process, VM_ID, &env);
+        let vms = vec![Some(Vm::new(process, VM_ID, &env))];
         let (roots, streams) = (HashMap::new(), HashMap::new());
         Self(Rc::new(RefCell::new(Inner {
             process: process.clone(),
             env,
-            vm,
+            vms,
             roots,
             streams,
         })))
+    }
+
+    /// Starts a new VM, as Envoy does where the module or its environment has changed. What is configured from now on is
+    /// configured there; streams that run stay in the VM they began in.
+    pub fn renew_vm(&self) {
+        let inner = &mut *self.inner();
+        let vm = Vm::new(&inner.process, VM_ID, &inner.env);
+        inner.vms.push(Some(vm));
+    }
+
+    /// The VMs before the newest end, and with them every series that the newest has not defined for itself: Envoy
+    /// forgets what no VM knows. For a process with one worker, none of whose streams is in an older VM.
+    pub fn end_old_vms(&self) {
+        let inner = &mut *self.inner();
+        let known: HashSet<_> = inner.newest().metrics().iter().cloned().collect();
+        let newest = inner.vms.len() - 1;
+        inner.vms.iter_mut().take(newest).for_each(|vm| *vm = None);
+        inner
+            .process
+            .stats()
+            .retain(|kind, name| known.contains(&(kind, name.to_owned())));
     }
 
     /// Gives a role a configuration, as Envoy does: tried out in a VM of its own first, and only if that one accepts it
@@ -81,9 +111,11 @@ impl Worker {
         if new_root(&mut canary, role, document).is_none() {
             return false;
         }
-        let Some(root) = new_root(&mut inner.vm, role, document) else {
+        let index = inner.vms.len() - 1;
+        let Some(id) = new_root(inner.newest(), role, document) else {
             return false;
         };
+        let root = Place { vm: index, id };
         inner.streams.insert(root, 0);
         if let Some(old) = inner.roots.insert(role, root) {
             inner.drop_root_without_streams(old);
@@ -94,53 +126,60 @@ impl Worker {
     /// Lets the root contexts that asked for it tick once.
     pub fn tick(&self) {
         let inner = &mut *self.inner();
-        let mut roots: Vec<u32> = inner.roots.values().copied().collect();
-        roots.sort_unstable();
+        let mut roots: Vec<Place> = inner.roots.values().copied().collect();
+        roots.sort_unstable_by_key(|root| root.id);
         for root in roots {
-            if inner.vm.context(root).tick_milliseconds > 0 {
-                inner.vm.on_tick(root);
+            let vm = inner.vm(root);
+            if vm.context(root.id).tick_milliseconds > 0 {
+                vm.on_tick(root.id);
             }
         }
     }
 
-    /// WebAssembly instructions this worker's VM has executed.
+    /// WebAssembly instructions this worker's VMs have executed.
     pub fn instructions(&self) -> u64 {
-        self.inner().vm.instructions()
+        self.inner().vms.iter().flatten().map(Vm::instructions).sum()
     }
 
-    /// Size of this worker's VM's memory.
+    /// Size of the memory of this worker's newest VM.
     pub fn memory_bytes(&self) -> usize {
-        self.inner().vm.memory_bytes()
+        self.inner().newest().memory_bytes()
     }
 
     pub(crate) fn process(&self) -> Process {
         self.inner().process.clone()
     }
 
-    pub(crate) fn vm(&self) -> RefMut<'_, Vm> {
-        RefMut::map(self.inner(), |inner| &mut inner.vm)
+    /// The VM in which a context lives.
+    pub(crate) fn vm(&self, place: Place) -> RefMut<'_, Vm> {
+        RefMut::map(self.inner(), |inner| inner.vm(place))
     }
 
     /// A new stream context for a role that has been configured.
-    pub(crate) fn open_stream(&self, role: Role, context: Context) -> u32 {
+    pub(crate) fn open_stream(&self, role: Role, context: Context) -> Place {
         let inner = &mut *self.inner();
         let Some(root) = inner.roots.get(&role).copied() else {
             panic!("the {role:?} role was never configured")
         };
         *inner.streams.entry(root).or_default() += 1;
-        inner.vm.create(
-            root,
-            Context {
-                root_id: role.root_id().to_owned(),
-                ..context
-            },
-        )
+        let context = Context {
+            root_id: role.root_id().to_owned(),
+            ..context
+        };
+        Place {
+            vm: root.vm,
+            id: inner.vm(root).create(root.id, context),
+        }
     }
 
-    pub(crate) fn close_stream(&self, id: u32) {
+    pub(crate) fn close_stream(&self, stream: Place) {
         let inner = &mut *self.inner();
-        let root = inner.vm.context(id).parent;
-        inner.vm.delete(id);
+        let vm = inner.vm(stream);
+        let root = Place {
+            vm: stream.vm,
+            id: vm.context(stream.id).parent,
+        };
+        vm.delete(stream.id);
         if let Some(streams) = inner.streams.get_mut(&root) {
             *streams -= 1;
         }
@@ -153,11 +192,22 @@ impl Worker {
 }
 
 impl Inner {
-    fn drop_root_without_streams(&mut self, root: u32) {
-        let current = self.roots.values().any(|id| *id == root);
+    fn vm(&mut self, place: Place) -> &mut Vm {
+        self.vms
+            .get_mut(place.vm)
+            .and_then(Option::as_mut)
+            .expect("no VM ends before its streams")
+    }
+
+    fn newest(&mut self) -> &mut Vm {
+        self.vms.last_mut().and_then(Option::as_mut).expect("a worker has a VM")
+    }
+
+    fn drop_root_without_streams(&mut self, root: Place) {
+        let current = self.roots.values().any(|place| *place == root);
         if !current && self.streams.get(&root) == Some(&0) {
             self.streams.remove(&root);
-            self.vm.delete(root);
+            self.vm(root).delete(root.id);
         }
     }
 }

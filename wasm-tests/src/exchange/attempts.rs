@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use super::leg::{Direction, Leg, Piece, Stop};
 use super::router::{self, LiveAttempt, Upstream};
-use super::{Attempt, DETAILS, End, Exchange, RETRIES_EXHAUSTED, UPSTREAM_BROKE, UPSTREAM_REFUSED, plain};
+use super::{Attempt, DETAILS, End, Exchange, RETRIES_EXHAUSTED, UPSTREAM_BROKE, UPSTREAM_REFUSED};
 use crate::headers::Headers;
 use crate::host::Context;
 use crate::upstream::Step;
@@ -41,6 +41,7 @@ impl Exchange {
             provider,
             request: Leg::new(Direction::Request, self.shape.hold_headers, self.shape.buffer_limit),
             response: Leg::new(Direction::Response, self.shape.hold_headers, self.shape.buffer_limit),
+            early: reply.comes_early(),
             steps: reply.into_steps(),
         });
         true
@@ -50,7 +51,7 @@ impl Exchange {
         let Some(live) = &mut self.router.live else { return };
         let accepted = match live.provider {
             None => Ok(vec![piece]),
-            Some(id) => live.request.accept(&mut self.worker.vm(), id, piece),
+            Some(id) => live.request.accept(&mut self.worker.vm(id), id.id, piece),
         };
         match accepted {
             Ok(pieces) => self
@@ -67,7 +68,6 @@ impl Exchange {
             Step::Headers { headers, last } => {
                 let mut traffic = self.traffic.borrow_mut();
                 traffic.response_headers = headers;
-                traffic.response_headers_left = false;
                 Piece::Headers { last }
             }
             Step::Data { bytes, last } => Piece::Data { bytes, last },
@@ -79,7 +79,7 @@ impl Exchange {
         let Some(live) = &mut self.router.live else { return };
         let accepted = match live.provider {
             None => Ok(vec![piece]),
-            Some(id) => live.response.accept(&mut self.worker.vm(), id, piece),
+            Some(id) => live.response.accept(&mut self.worker.vm(id), id.id, piece),
         };
         match accepted {
             Ok(pieces) => self.give_router_back(pieces),
@@ -92,7 +92,8 @@ impl Exchange {
             if self.end.is_some() {
                 return;
             }
-            if matches!(piece, Piece::Headers { .. }) && router::retriable(&self.traffic.borrow().response_headers) {
+            if matches!(piece, Piece::Headers { .. }) && self.router.retriable(&self.traffic.borrow().response_headers)
+            {
                 if self.router.retry() {
                     return self.next_attempt();
                 }
@@ -110,7 +111,7 @@ impl Exchange {
         self.end_attempt();
         self.traffic.borrow_mut().response_headers = Headers::default();
         if !self.start_attempt() {
-            return self.local_reply(&plain(503, ""), "cluster_not_found");
+            return self.envoys_reply(503, "cluster_not_found");
         }
         for piece in self.router.kept() {
             self.give_provider(piece);
@@ -121,7 +122,7 @@ impl Exchange {
         match stop {
             // Straight to the client: a reply of an upstream filter is never followed by another attempt.
             Stop::LocalReply(reply) => self.local_reply(&reply, ""),
-            Stop::TooLarge => self.local_reply(&plain(500, "Internal Server Error"), "response_payload_too_large"),
+            Stop::TooLarge => self.envoys_reply(500, "response_payload_too_large"),
             Stop::Reset => self.attempt_broke(UPSTREAM_BROKE),
             Stop::Trap => self.trapped(),
         }
@@ -136,7 +137,7 @@ impl Exchange {
                 b"upstream_reset_after_response_started{connection_termination}",
             );
             self.finish(End::Reset);
-        } else if self.router.retry() {
+        } else if self.router.retriable_break(flag == UPSTREAM_REFUSED) && self.router.retry() {
             self.next_attempt();
         } else {
             self.flags |= flag;
@@ -145,10 +146,7 @@ impl Exchange {
             } else {
                 "upstream_reset_before_response_started{connection_termination}"
             };
-            self.local_reply(
-                &plain(503, "upstream connect error or disconnect/reset before headers"),
-                details,
-            );
+            self.envoys_reply(503, details);
         }
     }
 

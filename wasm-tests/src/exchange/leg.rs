@@ -86,7 +86,7 @@ impl Leg {
             .get_mut(self.direction as usize)
             .is_some_and(std::mem::take);
         Ok(if action == Action::Continue || resumed {
-            self.release()
+            self.release(vm, id)
         } else {
             Vec::new()
         })
@@ -141,15 +141,29 @@ impl Leg {
             Direction::Request => &mut reach.request_trailers,
             Direction::Response => &mut reach.response_trailers,
         });
+        // What a pause has buffered can still be read and changed.
+        let buffered = self.buffered.take();
+        if let Some((bytes, _)) = &buffered {
+            let body = self.body(vm, id);
+            (body.bytes, body.present) = (bytes.clone(), true);
+        }
         let callback = self.callback(["proxy_on_request_trailers", "proxy_on_response_trailers"]);
-        vm.on_trailers(id, callback, count)
+        let action = vm.on_trailers(id, callback, count);
+        let body = self.body(vm, id);
+        let left = std::mem::take(&mut body.bytes);
+        body.present = false;
+        self.buffered = buffered.map(|(_, last)| (left, last));
+        action
     }
 
-    fn release(&mut self) -> Vec<Piece> {
+    fn release(&mut self, vm: &mut Vm, id: u32) -> Vec<Piece> {
         self.stopped = false;
         let mut pieces = Vec::new();
         if let Some(last) = self.held_headers.take() {
             pieces.push(Piece::Headers { last });
+            if let Some(left) = vm.context(id).headers_left.get_mut(self.direction as usize) {
+                *left = true;
+            }
         }
         if let Some((bytes, last)) = self.buffered.take()
             && (last || !bytes.is_empty())

@@ -10,13 +10,17 @@ use crate::headers::Headers;
 use crate::host::Traffic;
 use crate::process::Process;
 use crate::upstream::{Reply, Step};
+use crate::worker::Place;
 
 /// The filter state that names the cluster of the next attempt.
 const CLUSTER_KEY: &[u8] = b"wasm.tollgate.cluster";
 /// The response header by which the provider filter asks for another attempt.
 const RETRY_HEADER: &str = "x-tollgate-retry";
 const MAX_RETRIES_HEADER: &str = "x-envoy-max-retries";
-/// The route's own number of retries, where no header says otherwise.
+const RETRY_ON_HEADER: &str = "x-envoy-retry-on";
+/// The rendered route's own conditions and number of retries, where the module chooses the cluster; other routes have
+/// none.
+const ROUTE_RETRY_ON: &str = "connect-failure,refused-stream,reset-before-request";
 const ROUTE_RETRIES: u32 = 10;
 
 /// What each cluster answers.
@@ -44,6 +48,7 @@ pub(super) struct Router {
     pub(super) attempts: Vec<Attempt>,
     /// A response has been passed on: whatever happens now, there is no other attempt.
     pub(super) response_started: bool,
+    retry_on: Vec<String>,
     retries_left: u32,
     headers_last: bool,
     body: Vec<u8>,
@@ -53,10 +58,12 @@ pub(super) struct Router {
 
 pub(super) struct LiveAttempt {
     /// The provider filter's context; none in the shape without one.
-    pub(super) provider: Option<u32>,
+    pub(super) provider: Option<Place>,
     pub(super) request: Leg,
     pub(super) response: Leg,
     pub(super) steps: VecDeque<Step>,
+    /// The reply does not wait for the whole request.
+    pub(super) early: bool,
 }
 
 impl Router {
@@ -88,18 +95,71 @@ impl Router {
         pieces
     }
 
-    /// The number of retries: the request header's, which goes no further, else the route's.
-    pub(super) fn take_retry_headers(&mut self, headers: &mut Headers) {
+    /// The retry policy: the route's, with what the request's headers add to it. Those go no further.
+    pub(super) fn take_retry_policy(&mut self, headers: &mut Headers, hold_headers: bool) {
+        let (conditions, retries) = if hold_headers {
+            (ROUTE_RETRY_ON, ROUTE_RETRIES)
+        } else {
+            ("", 1)
+        };
+        let more = headers.text(RETRY_ON_HEADER).unwrap_or_default();
+        self.retry_on = conditions
+            .split(',')
+            .chain(more.split(','))
+            .map(|word| word.trim().to_owned())
+            .collect();
         let asked = headers.text(MAX_RETRIES_HEADER).and_then(|value| value.parse().ok());
-        self.retries_left = asked.unwrap_or(ROUTE_RETRIES);
+        self.retries_left = asked.unwrap_or(retries);
         headers.remove(MAX_RETRIES_HEADER);
+        headers.remove(RETRY_ON_HEADER);
     }
 
-    /// Whether another attempt is allowed; it is then counted.
+    /// Whether the policy wants another attempt after such an answer.
+    pub(super) fn retriable(&self, headers: &Headers) -> bool {
+        // An answer of another Envoy's rate limiter is final.
+        if headers.has("x-envoy-ratelimited") {
+            return false;
+        }
+        let status = status_of(headers);
+        ((500..600).contains(&status) && self.retries_on(&["5xx"]))
+            || (matches!(status, 502..=504) && self.retries_on(&["gateway-error"]))
+            || (matches!(status, 408 | 429) && self.retries_on(&["retriable-status-codes"]))
+            || (headers.has(RETRY_HEADER) && self.retries_on(&["retriable-headers"]))
+    }
+
+    /// Whether the policy wants another attempt after a connection that never came about, or that broke.
+    pub(super) fn retriable_break(&self, refused: bool) -> bool {
+        let conditions: &[&str] = match refused {
+            true => &[
+                "connect-failure",
+                "reset-before-request",
+                "5xx",
+                "gateway-error",
+                "reset",
+            ],
+            false => &["5xx", "gateway-error", "reset"],
+        };
+        self.retries_on(conditions)
+    }
+
+    fn retries_on(&self, conditions: &[&str]) -> bool {
+        self.retry_on
+            .iter()
+            .any(|condition| conditions.contains(&condition.as_str()))
+    }
+
+    /// Whether another attempt is left; it is then counted.
     pub(super) fn retry(&mut self) -> bool {
         let allowed = self.retries_left > 0 && !self.response_started;
         self.retries_left = self.retries_left.saturating_sub(1);
         allowed
+    }
+
+    /// Whether the provider acts before the client does.
+    pub(super) fn is_early(&self) -> bool {
+        self.live
+            .as_ref()
+            .is_some_and(|live| live.early && !live.steps.is_empty())
     }
 
     pub(super) fn next_step(&mut self) -> Option<Step> {
@@ -148,12 +208,4 @@ pub(super) fn cluster(traffic: &Traffic, hold_headers: bool) -> Option<String> {
     } else {
         traffic.request_headers.text(":authority")
     }
-}
-
-/// Whether the route's policy wants another attempt after such an answer.
-pub(super) fn retriable(headers: &Headers) -> bool {
-    let status = status_of(headers);
-    let failed = (500..600).contains(&status) || status == 408 || status == 429;
-    // An answer of another Envoy's rate limiter is final.
-    headers.has(RETRY_HEADER) || (failed && !headers.has("x-envoy-ratelimited"))
 }

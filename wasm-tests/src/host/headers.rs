@@ -169,14 +169,15 @@ fn change(caller: &mut Caller<'_, Host>, map: u32, edit: impl FnOnce(&mut Header
     let Some((traffic, map)) = reach(caller, map, true)? else {
         return Ok(Status::BadArgument);
     };
+    let [request_left, response_left] = caller.data_mut().context()?.headers_left;
+    let late = match map {
+        Map::RequestHeaders => request_left,
+        Map::ResponseHeaders => response_left,
+        Map::RequestTrailers | Map::ResponseTrailers => false,
+    };
     let mut traffic = traffic.borrow_mut();
     let before = map.of(&traffic).clone();
     edit(map.of_mut(&mut traffic));
-    let late = match map {
-        Map::RequestHeaders => traffic.request_headers_left,
-        Map::ResponseHeaders => traffic.response_headers_left,
-        Map::RequestTrailers | Map::ResponseTrailers => false,
-    };
     if late && before != *map.of(&traffic) {
         caller
             .data()

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use crate::host::status::Status;
 
 /// What a series counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
     /// Only grows.
     Counter,
@@ -110,6 +110,10 @@ impl Stats {
                 .map(|series| series.value)
                 .ok_or(Status::NotFound),
         }
+    }
+
+    pub(crate) fn retain(&mut self, keep: impl Fn(Kind, &str) -> bool) {
+        self.0.retain(|(name, kind), _| keep(*kind, name));
     }
 
     pub(crate) fn series(&self) -> Vec<Series> {

@@ -1,0 +1,98 @@
+//! What a request costs in instructions of the module and in memory. The numbers are printed; asserted are only shapes
+//! that hold on any machine, because instructions do not depend on one.
+
+use wasm_tests::{Reply, Request};
+
+use crate::fixture::*;
+
+/// Instructions of one warm exchange.
+fn instructions(gateway: &wasm_tests::Gateway, request: &Request) -> u64 {
+    gateway.send(request.clone());
+    gateway.send(request.clone());
+    let before = gateway.worker.instructions();
+    gateway.send(request.clone());
+    gateway.worker.instructions() - before
+}
+
+fn stream_of(deltas: usize) -> u64 {
+    let gateway = gateway();
+    gateway.answers("first", Reply::stream(chat_events(deltas)));
+    instructions(&gateway, &chat_stream("gpt-4o"))
+}
+
+#[test]
+fn an_event_costs_the_same_however_long_its_stream_is() {
+    let (short, middle, long) = (stream_of(100), stream_of(1_000), stream_of(10_000));
+    let early = (middle - short) / 900;
+    let late = (long - middle) / 9_000;
+    println!(
+        "instructions: stream of 101 events {}, each further event {early}, later {late}",
+        stream_of(97)
+    );
+    assert!(late <= early + early / 10, "{early} an event at first, {late} later");
+}
+
+#[test]
+fn a_json_exchange_costs_little_and_the_same_each_time() {
+    let gateway = gateway();
+    gateway.answers("first", chat_reply());
+    let first = instructions(&gateway, &chat("gpt-4o"));
+    for _ in 0..200 {
+        gateway.send(chat("gpt-4o"));
+    }
+    let later = instructions(&gateway, &chat("gpt-4o"));
+    println!("instructions: JSON exchange {later}");
+    assert!(
+        later <= first + first / 10,
+        "{first} at first, {later} after 200 others"
+    );
+}
+
+#[test]
+fn the_cost_of_a_request_grows_no_faster_than_its_body() {
+    let of_size = |size: usize| {
+        let gateway = gateway();
+        gateway.answers("first", chat_reply());
+        let body = format!(
+            r#"{{"model":"gpt-4o","messages":[{{"role":"user","content":"{}"}}]}}"#,
+            "word ".repeat(size / 5)
+        );
+        instructions(
+            &gateway,
+            &Request::post(CHAT).bearer(AGENT_KEY).json(body).in_pieces_of(16 << 10),
+        )
+    };
+    let (small, large) = (of_size(100_000), of_size(1_000_000));
+    println!("instructions: body of 100 kB {small}, of 1 MB {large}");
+    assert!(large <= 12 * small, "{small} for 100 kB, {large} for 1 MB");
+}
+
+#[test]
+fn a_refusal_costs_less_than_service() {
+    let gateway = gateway();
+    gateway.answers("first", chat_reply());
+    let served = instructions(&gateway, &chat("gpt-4o"));
+    let refused = instructions(&gateway, &chat("gpt-4o").bearer("tg-wrong"));
+    println!("instructions: served {served}, refused for its key {refused}");
+    assert!(refused < served);
+}
+
+#[test]
+fn a_vm_keeps_no_memory_of_what_is_over() {
+    let gateway = gateway();
+    gateway.answers("first", Reply::stream(chat_events(200)));
+    let send = |times: usize| {
+        for index in 0..times {
+            match index % 3 {
+                0 => gateway.send(chat_stream("gpt-4o")),
+                1 => gateway.send_and_hang_up(chat_stream("gpt-4o"), 50),
+                _ => gateway.send(chat("gpt-9")),
+            };
+        }
+    };
+    send(60);
+    let before = gateway.worker.memory_bytes();
+    send(600);
+    println!("memory: {} kB", gateway.worker.memory_bytes() / 1024);
+    assert_eq!(gateway.worker.memory_bytes(), before);
+}
