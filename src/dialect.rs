@@ -21,20 +21,3 @@ pub enum Dialect {
     /// Anthropic's Messages API.
     Anthropic,
 }
-
-impl Dialect {
-    /// Its name in the configuration.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::OpenAi => "openai",
-            Self::Anthropic => "anthropic",
-        }
-    }
-
-    /// The dialect of a configured name.
-    pub fn named(name: &str) -> Option<Self> {
-        [Self::OpenAi, Self::Anthropic]
-            .into_iter()
-            .find(|dialect| dialect.name() == name)
-    }
-}

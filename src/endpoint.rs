@@ -66,14 +66,6 @@ impl Endpoint {
         }
     }
 
-    /// Whether a request may ask for its answer as a stream by the member `stream`.
-    pub fn streams(self) -> bool {
-        matches!(
-            self,
-            Self::ChatCompletions | Self::Completions | Self::Responses | Self::Messages
-        )
-    }
-
     /// Whether a stream reports its usage only when asked by `stream_options.include_usage`.
     pub fn takes_stream_options(self) -> bool {
         matches!(self, Self::ChatCompletions | Self::Completions)

@@ -1,7 +1,7 @@
 //! What an answer says and uses, read as its bytes pass.
 //!
-//! In: the chunks of a provider's answer, cut anywhere, and the time. Out: a [`Reading`] at any moment, the times of its
-//! first and last content, and for each chunk what becomes of it: nothing, unless the stream's usage has to be hidden
+//! In: the chunks of a provider's answer, cut anywhere, and the time. Out: a [`Reading`] at any moment, the time of its
+//! first content, and for each chunk what becomes of it: nothing, unless the stream's usage has to be hidden
 //! from a client that did not ask for it. An answer is never gathered: a stream is put by for one event at most, a JSON
 //! reply not at all. It knows neither prices nor who asked.
 
@@ -86,8 +86,8 @@ impl Meter {
         Self { answer }
     }
 
-    /// Reads the next bytes. `now_ns` is any monotonic clock in nanoseconds; `end` marks the last chunk, which may be
-    /// empty.
+    /// Reads the next bytes. `now_ns` is the time in nanoseconds, by any clock; it is not looked at after the first content.
+    /// `end` marks the last chunk, which may be empty.
     pub fn feed(&mut self, chunk: &[u8], now_ns: u64, end: bool) -> Passed {
         match &mut self.answer {
             Answer::Unread => Passed::Unchanged,
@@ -103,14 +103,6 @@ impl Meter {
     pub fn first_token_ns(&self) -> Option<u64> {
         match &self.answer {
             Answer::Stream(stream) => stream.first,
-            _ => None,
-        }
-    }
-
-    /// When the last generated content of a stream passed.
-    pub fn last_token_ns(&self) -> Option<u64> {
-        match &self.answer {
-            Answer::Stream(stream) => stream.last,
             _ => None,
         }
     }

@@ -394,11 +394,6 @@ impl Refused {
         self.fault.answer(self.arrival.dialect, &self.arrival.request_id)
     }
 
-    /// Whether the key counts as in flight.
-    pub fn in_flight(&self) -> bool {
-        self.in_flight
-    }
-
     /// The state that all of a request's life shares.
     pub fn arrival(&self) -> &Arrival {
         &self.arrival

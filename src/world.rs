@@ -215,18 +215,5 @@ impl Allowed {
     }
 }
 
-macro_rules! index {
-    ($($id:ident)*) => {$(
-        impl $id {
-            /// The position in the document, from 0; stable within one [`World`].
-            pub fn index(self) -> u32 {
-                self.0
-            }
-        }
-    )*};
-}
-
-index!(ProviderId ModelId TeamId KeyId);
-
 #[cfg(test)]
 mod tests;

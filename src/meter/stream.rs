@@ -22,7 +22,6 @@ pub(super) struct Stream {
     pub(super) facts: Facts,
     pub(super) text: u64,
     pub(super) first: Option<u64>,
-    pub(super) last: Option<u64>,
     pub(super) finished: bool,
     pub(super) complete: bool,
     pub(super) error: bool,
@@ -78,7 +77,6 @@ impl Stream {
             facts: Facts::new(shape, true),
             text: 0,
             first: None,
-            last: None,
             finished: false,
             complete: false,
             error: false,
@@ -166,7 +164,6 @@ impl Stream {
         if bytes > 0 {
             self.text = self.text.saturating_add(bytes);
             self.first.get_or_insert(now);
-            self.last = Some(now);
         }
     }
 
@@ -281,7 +278,6 @@ impl Stream {
         self.complete |= is_last && self.scanner.done();
         if event.content && text == 0 {
             self.first.get_or_insert(now);
-            self.last = Some(now);
         }
         let cut_off = !self.scanner.done() && !self.scanner.untouched();
         if (self.scanner.broken() || cut_off && ended) && self.facts.shape != Shape::Unknown {

@@ -1,21 +1,16 @@
 //! Money: whole nanodollars on the way out, whole picodollars inside a rate.
 //!
-//! In: numbers of picodollars. Out: [`Nanodollars`], added and shown. It knows no token and no price. Integers are the
-//! point: a counter fed with floats drifts, and two sums in a different order disagree; these do not.
+//! In: numbers of picodollars. Out: [`Nanodollars`]. It knows no token and no price. Integers are the point: a counter fed
+//! with floats drifts, and two sums in a different order disagree; these do not.
 
 use std::fmt;
-use std::iter::Sum;
-use std::ops::{Add, AddAssign};
 
 /// Picodollars in a nanodollar.
 const PICO_PER_NANO: u128 = 1_000;
 /// Nanodollars in a dollar.
 const NANO_PER_DOLLAR: u64 = 1_000_000_000;
 
-/// An amount of money in billionths of a dollar: what one reply cost, or a sum of such.
-///
-/// Addition saturates: 2^64 nanodollars are 18 billion dollars, and a counter that stops there is better than one that
-/// starts again at zero.
+/// An amount of money in billionths of a dollar: what one reply cost.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Nanodollars(pub u64);
 
@@ -23,42 +18,18 @@ impl Nanodollars {
     /// Nothing.
     pub const ZERO: Self = Self(0);
 
-    /// Rounds an exact sum half up to whole nanodollars. The only place where money is rounded.
+    /// Rounds an exact sum half up to whole nanodollars. The only place where money is rounded. What is more than fits
+    /// (18 billion dollars) is the most that does.
     pub fn from_picodollars(picodollars: u128) -> Self {
         let nano = picodollars.saturating_add(PICO_PER_NANO / 2) / PICO_PER_NANO;
         Self(u64::try_from(nano).unwrap_or(u64::MAX))
     }
 }
 
-impl Add for Nanodollars {
-    type Output = Self;
-
-    fn add(self, other: Self) -> Self {
-        Self(self.0.saturating_add(other.0))
-    }
-}
-
-impl AddAssign for Nanodollars {
-    fn add_assign(&mut self, other: Self) {
-        *self = *self + other;
-    }
-}
-
-impl Sum for Nanodollars {
-    fn sum<I: Iterator<Item = Self>>(amounts: I) -> Self {
-        amounts.fold(Self::ZERO, Add::add)
-    }
-}
-
-/// In dollars with all nine decimals, as `$0.123456789`; a width or an alignment in the format applies to the whole.
+/// In dollars with all nine decimals, as `$0.123456789`.
 impl fmt::Display for Nanodollars {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text = format!("${}.{:09}", self.0 / NANO_PER_DOLLAR, self.0 % NANO_PER_DOLLAR);
-        match (f.width(), f.align()) {
-            // Amounts belong in columns with their points below each other, so they lean right unless told otherwise.
-            (Some(width), None) => write!(f, "{text:>width$}"),
-            _ => f.pad(&text),
-        }
+        write!(f, "${}.{:09}", self.0 / NANO_PER_DOLLAR, self.0 % NANO_PER_DOLLAR)
     }
 }
 
@@ -75,12 +46,6 @@ mod tests {
     }
 
     #[test]
-    fn an_amount_can_be_set_in_columns() {
-        assert_eq!(format!("{:14}|", Nanodollars(1)), "  $0.000000001|");
-        assert_eq!(format!("{:<14}|", Nanodollars(1)), "$0.000000001  |");
-    }
-
-    #[test]
     fn half_a_nanodollar_is_rounded_up_and_less_is_not() {
         assert_eq!(Nanodollars::from_picodollars(499), Nanodollars(0));
         assert_eq!(Nanodollars::from_picodollars(500), Nanodollars(1));
@@ -89,12 +54,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sum_stops_at_the_largest_amount_instead_of_starting_again() {
-        assert_eq!(Nanodollars(u64::MAX) + Nanodollars(1), Nanodollars(u64::MAX));
+    fn more_than_fits_is_the_most_that_does() {
         assert_eq!(Nanodollars::from_picodollars(u128::MAX), Nanodollars(u64::MAX));
-        assert_eq!(
-            [Nanodollars(1), Nanodollars(2)].into_iter().sum::<Nanodollars>(),
-            Nanodollars(3)
-        );
     }
 }
