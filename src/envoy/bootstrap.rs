@@ -3,7 +3,6 @@
 use serde_json::{Value, json};
 
 use super::{Part, Site, socket_address, stats, watched};
-use crate::metrics::CATALOGUE;
 use crate::world::World;
 
 /// Clients connected at once. A bound on memory, not on traffic: an HTTP/2 connection carries many requests.
@@ -33,7 +32,7 @@ pub(super) fn bootstrap(world: &World, site: &Site) -> Value {
             "cds_config": watched(&site.part(Part::Clusters)),
             "lds_config": watched(&site.part(Part::Listeners)),
         },
-        "stats_config": stats::stats_config(CATALOGUE),
+        "stats_config": stats::stats_config(),
         // A histogram shows what it has counted after the next flush.
         "stats_flush_interval": "1s",
         "overload_manager": {

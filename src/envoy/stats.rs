@@ -5,21 +5,18 @@
 
 use serde_json::{Value, json};
 
-use crate::metrics::{Kind, Metric};
+use crate::metrics::{self, CATALOGUE, Kind};
 
 /// The prefix Envoy gives every metric of a wasm module. Prometheus output drops it again.
 const PREFIX: &str = "wasmcustom.";
 
-/// Envoy's `stats_config` for the metrics of `catalogue`.
-pub(super) fn stats_config(catalogue: &[&Metric]) -> Value {
-    let mut labels: Vec<&str> = catalogue.iter().flat_map(|metric| metric.labels).copied().collect();
-    labels.sort_unstable();
-    labels.dedup();
-    let tags: Vec<Value> = labels
-        .iter()
+/// Envoy's `stats_config` for the metrics of the catalogue.
+pub(super) fn stats_config() -> Value {
+    let tags: Vec<Value> = metrics::labels()
+        .into_iter()
         .map(|label| json!({ "tag_name": label, "regex": label_regex(label) }))
         .collect();
-    let buckets: Vec<Value> = catalogue
+    let buckets: Vec<Value> = CATALOGUE
         .iter()
         .filter(|metric| metric.kind == Kind::Histogram)
         .map(|metric| json!({ "match": { "prefix": format!("{PREFIX}{}", metric.name) }, "buckets": metric.buckets }))

@@ -224,7 +224,7 @@ fn between_two_configurations_the_providers_of_both_can_be_reached() {
 
 /// The labels' names, and what finds them.
 static TAGS: LazyLock<Vec<(String, Regex)>> = LazyLock::new(|| {
-    let stats = stats::stats_config(CATALOGUE);
+    let stats = stats::stats_config();
     let text = |tag: &Value, member: &str| tag[member].as_str().unwrap().to_owned();
     let tags = stats["stats_tags"].as_array().unwrap().iter();
     tags.map(|tag| (text(tag, "tag_name"), Regex::new(&text(tag, "regex")).unwrap()))
