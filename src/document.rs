@@ -32,7 +32,7 @@ pub struct Document {
     pub listen: String,
 
     /// The address and port of Envoy's admin interface, which also serves the metrics at `/stats/prometheus`. Whoever
-    /// reaches it can stop Envoy: keep it on a private address.
+    /// reaches it can read Envoy's configuration: keep it on a private address.
     #[serde(default = "default_admin")]
     pub admin: String,
 
@@ -53,7 +53,9 @@ pub struct Document {
     #[cfg_attr(not(target_arch = "wasm32"), schemars(range(min = 100, max = 1000000)))]
     pub max_series: u64,
 
-    /// The provider of requests that name no model (files, batches and the like). Without it they are refused.
+    /// The provider of requests that name no model (files, batches and the like). Without it, or where it speaks another
+    /// dialect than the client, they go to the only provider of the client's dialect; if there are several, they are
+    /// refused.
     #[serde(default)]
     pub default_provider: Option<String>,
 

@@ -4,8 +4,7 @@
 //! a worker usually share a VM, and then the number of the exchange is all that is needed to find its state; the rest is
 //! for the moment of a module upgrade, when an attempt may start in a newer VM than the one that holds the exchange.
 //!
-//! The text is lines of tab-separated fields; names in a document and paths have neither tabs nor line
-//! breaks.
+//! The text is lines of tab-separated fields; names in a document and paths have neither tabs nor line breaks.
 
 use crate::endpoint::Endpoint;
 

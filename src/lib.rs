@@ -43,8 +43,8 @@
 //!   the stream, and nowhere else.
 //! - **Nothing traps.** A trap takes down every stream of a worker. Panicking calls are denied by lints, the host is called
 //!   in a way that survives a refusal, and what should not happen is counted in `tollgate_internal_errors_total`.
-//! - **Every buffer is bounded**: bodies by `max_body_bytes`, events and usage objects by constants in [`meter`], series by
-//!   `max_series`.
+//! - **Every buffer is bounded**: bodies by `max_body_bytes`, events by constants in [`meter`], usage objects by one in
+//!   [`json::passing`], series by `max_series`.
 //! - **Same dialect, same bytes.** Of a request only `model` and `stream_options.include_usage` are edited, in place; of an
 //!   answer only the usage event that the client did not ask for is withheld.
 //! - **No prompt, answer or credential** is in a log, metric, property or error. A virtual key is a name and a hash.

@@ -22,7 +22,7 @@ pub struct Record<'w> {
     pub endpoint: &'static str,
     /// How it ended.
     pub outcome: &'static str,
-    /// Whether a key was recognised, so that it was counted as in flight.
+    /// Whether it was counted as in flight: its key was recognised, and its headers alone did not decide how it ends.
     pub in_flight: bool,
     /// From first header to end, in milliseconds.
     pub duration_ms: u64,

@@ -41,7 +41,7 @@ pub(super) fn compile(document: &Document, env: Env<'_>, unset: Unset) -> Result
     if !admin.ip().is_loopback() {
         findings.warning(
             "admin",
-            "whoever reaches Envoy's admin interface can stop it and read its configuration",
+            "whoever reaches Envoy's admin interface can read its configuration",
             "listen on 127.0.0.1, or keep the port behind a firewall",
         );
     }

@@ -54,7 +54,7 @@ pub(crate) fn module(asked: Option<&Path>) -> anyhow::Result<PathBuf> {
     match found {
         Some(path) => absolute(&path),
         None => bail!(
-            "cannot find tollgate.wasm beside this program, nor at {LOCAL_MODULE}. Build it with `make module`, or say where it is \
+            "cannot find tollgate.wasm beside this program, nor at {LOCAL_MODULE}. Build it with `make build`, or say where it is \
              with --module or TOLLGATE_MODULE"
         ),
     }
