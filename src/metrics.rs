@@ -295,6 +295,14 @@ mod tests {
     }
 
     #[test]
+    fn the_notes_name_every_class_and_every_endpoint() {
+        let endpoints = crate::endpoint::Endpoint::ALL.map(|endpoint| endpoint.name());
+        for value in crate::usage::CLASSES.into_iter().chain(endpoints) {
+            assert!(LABEL_NOTES.contains(&format!("`{value}`")), "{value}");
+        }
+    }
+
+    #[test]
     fn the_documentation_is_this_table() {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/metrics.md");
         if std::env::var_os("UPDATE_GOLDEN").is_some() {

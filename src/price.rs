@@ -54,20 +54,27 @@ impl Rates {
     /// The exact cost in picodollars. Eight products of two 64-bit numbers need 131 bits, hence the saturation; with
     /// rates that [`PriceSpec::compile`] lets through it is never reached.
     fn picodollars(&self, usage: &Usage) -> u128 {
+        usage
+            .classes()
+            .into_iter()
+            .zip(self.classes())
+            .fold(0, |sum: u128, (tokens, rate)| {
+                sum.saturating_add(u128::from(tokens) * u128::from(rate))
+            })
+    }
+
+    /// Each class, in the order of [`crate::usage::CLASSES`].
+    pub fn classes(&self) -> [u64; 8] {
         [
-            (usage.input, self.input),
-            (usage.cached_input, self.cached_input),
-            (usage.cache_write_5m, self.cache_write_5m),
-            (usage.cache_write_1h, self.cache_write_1h),
-            (usage.input_audio, self.input_audio),
-            (usage.output, self.output),
-            (usage.reasoning, self.reasoning),
-            (usage.output_audio, self.output_audio),
+            self.input,
+            self.cached_input,
+            self.cache_write_5m,
+            self.cache_write_1h,
+            self.input_audio,
+            self.output,
+            self.reasoning,
+            self.output_audio,
         ]
-        .into_iter()
-        .fold(0, |sum: u128, (tokens, rate)| {
-            sum.saturating_add(u128::from(tokens) * u128::from(rate))
-        })
     }
 }
 

@@ -5,7 +5,7 @@
 
 use crate::metrics::{self, Sink};
 use crate::price::Nanodollars;
-use crate::usage::Usage;
+use crate::usage::{CLASSES, Usage};
 
 /// One request, over.
 #[derive(Clone, Debug)]
@@ -142,16 +142,8 @@ impl Record<'_> {
 
 /// The label of each class that has tokens.
 fn classes(usage: &Usage) -> impl Iterator<Item = (&'static str, u64)> {
-    [
-        ("input", usage.input),
-        ("cached_input", usage.cached_input),
-        ("cache_write_5m", usage.cache_write_5m),
-        ("cache_write_1h", usage.cache_write_1h),
-        ("input_audio", usage.input_audio),
-        ("output", usage.output),
-        ("reasoning", usage.reasoning),
-        ("output_audio", usage.output_audio),
-    ]
-    .into_iter()
-    .filter(|(_, tokens)| *tokens > 0)
+    CLASSES
+        .into_iter()
+        .zip(usage.classes())
+        .filter(|(_, tokens)| *tokens > 0)
 }

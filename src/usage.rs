@@ -4,6 +4,18 @@
 //! (OpenAI's cached tokens are part of `prompt_tokens`, Anthropic's stand beside `input_tokens`), so that a price is
 //! always a plain sum over classes. It knows neither prices nor wire formats.
 
+/// The names of the classes, in the order of [`Usage::classes`]: the members of a written price, and a label's values.
+pub const CLASSES: [&str; 8] = [
+    "input",
+    "cached_input",
+    "cache_write_5m",
+    "cache_write_1h",
+    "input_audio",
+    "output",
+    "reasoning",
+    "output_audio",
+];
+
 /// Tokens of one exchange, in classes that never overlap: the total is the sum of all fields.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Usage {
@@ -40,6 +52,20 @@ impl Usage {
         self.output
             .saturating_add(self.reasoning)
             .saturating_add(self.output_audio)
+    }
+
+    /// Each class, in the order of [`CLASSES`].
+    pub fn classes(&self) -> [u64; 8] {
+        [
+            self.input,
+            self.cached_input,
+            self.cache_write_5m,
+            self.cache_write_1h,
+            self.input_audio,
+            self.output,
+            self.reasoning,
+            self.output_audio,
+        ]
     }
 
     /// The sum, class by class.

@@ -7,24 +7,13 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use super::{Price, Rates, Schedule, Tier};
+use crate::usage::CLASSES;
 
 /// How far from a whole number of picodollars a number may be: the error of a 64-bit float, not that of a person.
 const SLACK: f64 = 1e-3;
 
 /// One value for each class of tokens, in the order of [`CLASSES`].
 pub(super) type PerClass<T> = [T; 8];
-
-/// The names of the classes, as they are written.
-const CLASSES: PerClass<&str> = [
-    "input",
-    "cached_input",
-    "cache_write_5m",
-    "cache_write_1h",
-    "input_audio",
-    "output",
-    "reasoning",
-    "output_audio",
-];
 
 /// Defines a struct with the fields given and a rate for each class after them. `#[serde(flatten)]` would do it too, but
 /// not together with `deny_unknown_fields`, and a misspelt rate that is ignored is a wrong bill.

@@ -158,7 +158,7 @@ fn row(tier: &str, step: String, rates: &Rates) -> [String; 10] {
         output,
         reasoning,
         audio_out,
-    ] = classes(rates).map(per_million);
+    ] = rates.classes().map(per_million);
     [
         tier.to_owned(),
         step,
@@ -226,19 +226,6 @@ fn steps(schedule: &Schedule) -> Vec<TierSpec> {
         tier
     });
     steps.collect()
-}
-
-fn classes(rates: &Rates) -> [u64; 8] {
-    [
-        rates.input,
-        rates.cached_input,
-        rates.cache_write_5m,
-        rates.cache_write_1h,
-        rates.input_audio,
-        rates.output,
-        rates.reasoning,
-        rates.output_audio,
-    ]
 }
 
 /// Picodollars per token as USD per million tokens, at least two decimals.
