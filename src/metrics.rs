@@ -238,10 +238,13 @@ No label value is ever chosen by a client.
 - `key`, `team`: names from the document; `unknown` where no key was recognised, `none` for a key without a team.
 - `model`: the configured model's name, whatever alias was asked for; `none` where the request named no configured model.
 - `provider`: the provider that served the request, or was tried last; `none` where none was.
-- `endpoint`: `chat_completions`, `completions`, `embeddings`, `responses`, `messages`, `count_tokens`, `models`, `other`.
+- `endpoint`: `chat_completions`, `completions`, `embeddings`, `responses`, `messages`, `count_tokens`, `models`,
+  `other`; `none` where nothing is served at the path.
 - `type`: `input`, `cached_input`, `cache_write_5m`, `cache_write_1h`, `input_audio`, `output`, `reasoning`,
   `output_audio`. They never overlap: their sum is the total.
 - `source`: `reported` by the provider, or `estimated` by Tollgate because an answer was cut short or reported nothing.
+- `result`: `applied` or `rejected`.
+- `kind`: `undecoded_answer`, or the call that the host refused, such as `set_header`.
 - Once there are `max_series` series, further ones are recorded with every label `other`, so that sums stay true;
   `tollgate_series_overflow_total` counts those observations.
 
