@@ -27,7 +27,7 @@ class Kind:
 JSON = Kind("JSON", "json", 32)
 STREAM = Kind("stream of 101 events", "stream", 32)
 # Each event finds Envoy idle, as with a real model: nothing is read in one go that was written in two.
-PACED = Kind("the same, an event per 2 ms", "stream", 32, pause_us=1000)
+PACED = Kind("the same, an event every 2 ms or so", "stream", 32, pause_us=1000)
 ONE = Kind("JSON, one at a time", "json", 1)
 
 

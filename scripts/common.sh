@@ -21,16 +21,12 @@ die() {
 
 have() { command -v "$1" >/dev/null 2>&1; }
 
-# as_root COMMAND…: fails when that would need a password.
+# as_root COMMAND…: fails where that would take a password, because nothing here asks a question.
 as_root() {
     if [ "$(id -u)" = 0 ]; then
         "$@"
-    elif have sudo && sudo -n true 2>/dev/null; then
-        sudo -n "$@"
-    elif have sudo && [ -t 0 ] && [ -t 2 ]; then
-        sudo "$@"
     else
-        return 1
+        have sudo && sudo -n true 2>/dev/null && sudo -n "$@"
     fi
 }
 
@@ -39,7 +35,6 @@ apt() {
     have apt-get || return 1
     local options=(-qq -y --no-install-recommends --no-remove -o Dpkg::Use-Pty=0)
     say "installing Debian packages: $*"
-    export DEBIAN_FRONTEND=noninteractive
     if ! as_root env DEBIAN_FRONTEND=noninteractive apt-get install "${options[@]}" "$@" </dev/null >"$tools/apt.log" 2>&1; then
         # The lists may be missing (a fresh image) or old.
         as_root apt-get update -qq </dev/null >>"$tools/apt.log" 2>&1 || return 1
