@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tollgate_simulator::{Options, serve};
 
-pub struct Provider {
-    pub url: String,
+pub(crate) struct Provider {
+    pub(crate) url: String,
     client: reqwest::Client,
     task: tokio::task::JoinHandle<std::io::Result<()>>,
 }
@@ -21,7 +21,7 @@ impl Drop for Provider {
 }
 
 /// Starts one with these arguments.
-pub async fn start(arguments: &[&str]) -> Provider {
+pub(crate) async fn start(arguments: &[&str]) -> Provider {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let options = Options::try_parse_from(["simulator"].iter().chain(arguments)).unwrap();
@@ -32,14 +32,14 @@ pub async fn start(arguments: &[&str]) -> Provider {
 
 impl Provider {
     /// A request with a credential, steered.
-    pub fn request(&self, method: &str, path: &str, steering: &str) -> RequestBuilder {
+    pub(crate) fn request(&self, method: &str, path: &str, steering: &str) -> RequestBuilder {
         self.client
             .request(method.parse().unwrap(), format!("{}{path}", self.url))
             .header("authorization", "Bearer sk-simulated")
             .header("x-simulate", steering)
     }
 
-    pub async fn post(&self, path: &str, steering: &str, body: &Value) -> Response {
+    pub(crate) async fn post(&self, path: &str, steering: &str, body: &Value) -> Response {
         let mut request = self.request("POST", path, steering).json(body);
         if path.contains("/messages") {
             request = request.header("anthropic-version", "2023-06-01");
@@ -48,7 +48,7 @@ impl Provider {
     }
 
     /// The JSON of a reply that succeeds.
-    pub async fn json(&self, path: &str, steering: &str, body: &Value) -> Value {
+    pub(crate) async fn json(&self, path: &str, steering: &str, body: &Value) -> Value {
         let response = self.post(path, steering, body).await;
         assert_eq!(response.status(), 200);
         assert_eq!(response.headers()["content-type"], "application/json");
@@ -56,7 +56,7 @@ impl Provider {
     }
 
     /// The events of a reply that streams to its end.
-    pub async fn events(&self, path: &str, steering: &str, body: &Value) -> Vec<Event> {
+    pub(crate) async fn events(&self, path: &str, steering: &str, body: &Value) -> Vec<Event> {
         let response = self.post(path, steering, body).await;
         assert_eq!(response.status(), 200);
         assert_eq!(response.headers()["content-type"], "text/event-stream; charset=utf-8");
@@ -64,7 +64,7 @@ impl Provider {
     }
 
     /// The books, once no reply is in flight.
-    pub async fn ledger(&self) -> Value {
+    pub(crate) async fn ledger(&self) -> Value {
         loop {
             let ledger: Value = self
                 .request("GET", "/ledger", "")
@@ -82,25 +82,25 @@ impl Provider {
     }
 
     /// The sums over all credentials and models, once no reply is in flight.
-    pub async fn totals(&self) -> Value {
+    pub(crate) async fn totals(&self) -> Value {
         self.ledger().await["totals"].clone()
     }
 }
 
 #[derive(Debug, PartialEq)]
-pub struct Event {
-    pub name: Option<String>,
-    pub data: String,
+pub(crate) struct Event {
+    pub(crate) name: Option<String>,
+    pub(crate) data: String,
 }
 
 impl Event {
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.data).unwrap()
     }
 }
 
 /// Reads server-sent events; every byte must belong to one.
-pub fn events(text: &str) -> Vec<Event> {
+pub(crate) fn events(text: &str) -> Vec<Event> {
     let text = text.replace("\r\n", "\n");
     let blocks: Vec<&str> = text.split("\n\n").collect();
     let (last, blocks) = blocks.split_last().unwrap();
@@ -122,26 +122,26 @@ pub fn events(text: &str) -> Vec<Event> {
         .collect()
 }
 
-pub fn chat(model: &str) -> Value {
+pub(crate) fn chat(model: &str) -> Value {
     json!({"model": model, "messages": [{"role": "user", "content": "Say hi"}]})
 }
 
-pub fn chat_stream(model: &str) -> Value {
+pub(crate) fn chat_stream(model: &str) -> Value {
     with(
         chat(model),
         json!({"stream": true, "stream_options": {"include_usage": true}}),
     )
 }
 
-pub fn message(model: &str) -> Value {
+pub(crate) fn message(model: &str) -> Value {
     json!({"model": model, "max_tokens": 1000, "messages": [{"role": "user", "content": "Say hi"}]})
 }
 
-pub fn message_stream(model: &str) -> Value {
+pub(crate) fn message_stream(model: &str) -> Value {
     with(message(model), json!({"stream": true}))
 }
 
-pub fn with(mut body: Value, more: Value) -> Value {
+pub(crate) fn with(mut body: Value, more: Value) -> Value {
     body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     body
 }

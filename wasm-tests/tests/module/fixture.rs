@@ -4,26 +4,26 @@ use serde_json::{Value, json};
 use tollgate::caller;
 use wasm_tests::{Gateway, Reply, Request};
 
-pub const AGENT_KEY: &str = "tg-agent_agent_agent_agent_agent_agent_agent_agent";
-pub const LIMITED_KEY: &str = "tg-limited_limited_limited_limited_limited_limite";
-pub const DISABLED_KEY: &str = "tg-disabled_disabled_disabled_disabled_disabled_d";
-pub const EXPIRED_KEY: &str = "tg-expired_expired_expired_expired_expired_expir_";
-pub const FIRST_CREDENTIAL: &str = "sk-first-credential-of-the-gateway";
-pub const SECOND_CREDENTIAL: &str = "sk-second-credential-of-the-gateway";
-pub const ANTHROPIC_CREDENTIAL: &str = "sk-ant-credential-of-the-gateway";
+pub(crate) const AGENT_KEY: &str = "tg-agent_agent_agent_agent_agent_agent_agent_agent";
+pub(crate) const LIMITED_KEY: &str = "tg-limited_limited_limited_limited_limited_limite";
+pub(crate) const DISABLED_KEY: &str = "tg-disabled_disabled_disabled_disabled_disabled_d";
+pub(crate) const EXPIRED_KEY: &str = "tg-expired_expired_expired_expired_expired_expir_";
+pub(crate) const FIRST_CREDENTIAL: &str = "sk-first-credential-of-the-gateway";
+pub(crate) const SECOND_CREDENTIAL: &str = "sk-second-credential-of-the-gateway";
+pub(crate) const ANTHROPIC_CREDENTIAL: &str = "sk-ant-credential-of-the-gateway";
 
-pub const CHAT: &str = "/v1/chat/completions";
-pub const MESSAGES: &str = "/v1/messages";
+pub(crate) const CHAT: &str = "/v1/chat/completions";
+pub(crate) const MESSAGES: &str = "/v1/messages";
 
 /// What the module's VM sees.
-pub const ENV: [(&str, &str); 3] = [
+pub(crate) const ENV: [(&str, &str); 3] = [
     ("FIRST", FIRST_CREDENTIAL),
     ("SECOND", SECOND_CREDENTIAL),
     ("ANTHROPIC", ANTHROPIC_CREDENTIAL),
 ];
 
 /// Two OpenAI-style providers for `gpt-4o`, one Anthropic-style, four keys.
-pub fn document() -> Value {
+pub(crate) fn document() -> Value {
     json!({
         "providers": {
             "first": {"dialect": "openai", "endpoint": "https://first.test/v1", "credential": {"env": "FIRST"}},
@@ -54,22 +54,22 @@ pub fn document() -> Value {
 }
 
 /// The same for a host that cannot hold headers: no provider role, the host of a request tells its provider.
-pub fn document_without_holding() -> Value {
+pub(crate) fn document_without_holding() -> Value {
     let mut document = document();
     document["hold_headers"] = json!(false);
     document
 }
 
 /// A proxy with [`document`], whose providers are silent until told otherwise.
-pub fn gateway() -> Gateway {
+pub(crate) fn gateway() -> Gateway {
     Gateway::start(&document(), &ENV)
 }
 
-pub fn gateway_without_holding() -> Gateway {
+pub(crate) fn gateway_without_holding() -> Gateway {
     Gateway::start(&document_without_holding(), &ENV)
 }
 
-pub fn sha256(key: &str) -> String {
+pub(crate) fn sha256(key: &str) -> String {
     caller::digest(key.as_bytes())
         .iter()
         .map(|byte| format!("{byte:02x}"))
@@ -77,16 +77,16 @@ pub fn sha256(key: &str) -> String {
 }
 
 /// A chat request of the agent's.
-pub fn chat(model: &str) -> Request {
+pub(crate) fn chat(model: &str) -> Request {
     Request::post(CHAT).bearer(AGENT_KEY).json(chat_body(model, false))
 }
 
 /// The same, streaming.
-pub fn chat_stream(model: &str) -> Request {
+pub(crate) fn chat_stream(model: &str) -> Request {
     Request::post(CHAT).bearer(AGENT_KEY).json(chat_body(model, true))
 }
 
-pub fn chat_body(model: &str, stream: bool) -> String {
+pub(crate) fn chat_body(model: &str, stream: bool) -> String {
     let mut body =
         json!({"model": model, "messages": [{"role": "user", "content": "Say grüß Gott."}], "x-unknown": [1, 2.50]});
     if stream {
@@ -97,7 +97,7 @@ pub fn chat_body(model: &str, stream: bool) -> String {
 
 /// 1000 prompt tokens, 400 of them cached, and 200 answered: at the fixture's price of `first` for `gpt-4o` that is
 /// 600 × 2500 + 400 × 1250 + 200 × 10000 = 4 000 000 nanodollars.
-pub fn chat_answer() -> String {
+pub(crate) fn chat_answer() -> String {
     json!({
         "id": "chatcmpl-1", "object": "chat.completion", "created": 1, "model": "gpt-4o-2024-11-20",
         "choices": [{"index": 0, "message": {"role": "assistant", "content": "Grüß Gott!"}, "finish_reason": "stop"}],
@@ -107,10 +107,10 @@ pub fn chat_answer() -> String {
     .to_string()
 }
 
-pub const CHAT_COST: u64 = 4_000_000;
+pub(crate) const CHAT_COST: u64 = 4_000_000;
 
 /// The events of the same answer as a stream, with the usage at its end, each in a chunk of its own.
-pub fn chat_events(deltas: usize) -> Vec<String> {
+pub(crate) fn chat_events(deltas: usize) -> Vec<String> {
     let event = |delta: Value, finish: Value| {
         let chunk = json!({"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": "gpt-4o-2024-11-20",
             "choices": [{"index": 0, "delta": delta, "finish_reason": finish}], "usage": null});
@@ -124,19 +124,19 @@ pub fn chat_events(deltas: usize) -> Vec<String> {
     events
 }
 
-pub fn usage_event() -> String {
+pub(crate) fn usage_event() -> String {
     let usage = json!({"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": "gpt-4o-2024-11-20",
         "choices": [], "usage": {"prompt_tokens": 1000, "completion_tokens": 200, "total_tokens": 1200,
         "prompt_tokens_details": {"cached_tokens": 400}, "completion_tokens_details": {"reasoning_tokens": 0}}});
     format!("data: {usage}\n\n")
 }
 
-pub fn chat_reply() -> Reply {
+pub(crate) fn chat_reply() -> Reply {
     Reply::json(200, chat_answer())
 }
 
 /// How many requests have been recorded, and how many are still counted as in flight.
-pub fn recorded(gateway: &Gateway) -> (u64, u64) {
+pub(crate) fn recorded(gateway: &Gateway) -> (u64, u64) {
     (
         gateway.process.metric("tollgate_requests_total", &[]),
         gateway.process.metric("tollgate_requests_in_flight", &[]),
@@ -144,7 +144,7 @@ pub fn recorded(gateway: &Gateway) -> (u64, u64) {
 }
 
 /// How requests ended, with their numbers.
-pub fn outcomes(gateway: &Gateway) -> Vec<(String, u64)> {
+pub(crate) fn outcomes(gateway: &Gateway) -> Vec<(String, u64)> {
     let mut outcomes = std::collections::BTreeMap::new();
     for series in gateway.process.series() {
         if series.name == "tollgate_requests_total" {
