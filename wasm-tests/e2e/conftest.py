@@ -62,6 +62,7 @@ def gateway(shape, standing, tmp_path_factory):
     finally:
         running.stop()
     assert not running.left_running, "tollgate up left processes behind when it was told to end"
+    assert not running.troubles
 
 
 @pytest.fixture
@@ -84,6 +85,7 @@ def start_gateway(standing, tmp_path_factory):
     for own in started:
         own.stop()
     assert not any(own.left_running for own in started), "tollgate up left processes behind when it was told to end"
+    assert not any(own.troubles for own in started)
 
 
 @pytest.fixture

@@ -29,7 +29,9 @@ def test_a_chat_completion_is_answered_and_charged(gateway, clients):
     seen = mark.settled(1)
     charged_exactly(seen)
     assert sum(seen.tokens(source="reported").values()) == answer.usage.total_tokens
-    assert seen.tokens(type="input") == {"input": answer.usage.prompt_tokens - answer.usage.prompt_tokens_details.cached_tokens}
+    assert seen.tokens(type="input") == {
+        "input": answer.usage.prompt_tokens - answer.usage.prompt_tokens_details.cached_tokens
+    }
     assert seen.metrics.by("tollgate_requests_total", "key", "team", "model", "provider", "outcome") == {
         ("everything", "research", "gpt-4o", "openai", "ok"): 1
     }
@@ -132,7 +134,9 @@ def test_a_legacy_completion_is_answered_and_charged(gateway, clients):
 
 def test_a_streamed_legacy_completion_is_answered_and_charged(gateway, clients):
     mark = gateway.mark()
-    with clients.openai().completions.create(model="gpt-3.5-turbo-instruct", prompt="Once upon a bridge", stream=True) as stream:
+    with clients.openai().completions.create(
+        model="gpt-3.5-turbo-instruct", prompt="Once upon a bridge", stream=True
+    ) as stream:
         text = "".join(choice.text for chunk in stream for choice in chunk.choices)
     assert text
     charged_exactly(mark.settled(1))
@@ -244,7 +248,9 @@ def test_a_model_without_a_price_is_counted_as_unpriced(gateway, clients):
 def test_every_answer_carries_a_request_id(gateway, clients):
     answer = clients.openai().chat.completions.with_raw_response.create(model="gpt-4o-mini", messages=QUESTION)
     assert answer.headers["x-request-id"]
-    message = clients.anthropic().messages.with_raw_response.create(model="claude-haiku-4-5", max_tokens=20, messages=QUESTION)
+    message = clients.anthropic().messages.with_raw_response.create(
+        model="claude-haiku-4-5", max_tokens=20, messages=QUESTION
+    )
     assert message.headers["request-id"]
 
 

@@ -1,4 +1,4 @@
-"""`tollgate up` as an operator meets it: it starts, says where to look, refuses what cannot work, and leaves nothing behind."""
+"""`tollgate up` as an operator meets it: it says where to look, refuses what cannot work, leaves nothing behind."""
 
 import json
 import os

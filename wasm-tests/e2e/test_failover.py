@@ -23,7 +23,7 @@ def named(steering: str) -> str:
 
 @pytest.fixture(scope="module")
 def failing(standing, tmp_path_factory):
-    """A gateway with a first provider for each way to fail: `pair-…` goes on to the spare one, `lonely-…` has no other."""
+    """A gateway with a first provider for each way to fail: `pair-…` goes on to the spare, `lonely-…` has no other."""
     directory = tmp_path_factory.mktemp("failing")
     document = standing.providers(Document())
     dead_openai, dead_anthropic = standing.dead_ports
@@ -50,6 +50,7 @@ def failing(standing, tmp_path_factory):
         gateway.stop()
         for simulator in simulators.values():
             simulator.stop()
+    assert not gateway.troubles
 
 
 def ask(gateway, model: str, *, stream: bool = False, **options) -> None:

@@ -24,9 +24,7 @@ def tells_nothing(gateway, text: str) -> None:
         assert word not in text.lower()
 
 
-@pytest.mark.parametrize(
-    "header", ["authorization", "x-api-key", "api-key"], ids=["bearer", "x-api-key", "api-key"]
-)
+@pytest.mark.parametrize("header", ["authorization", "x-api-key", "api-key"], ids=["bearer", "x-api-key", "api-key"])
 @pytest.mark.parametrize("path, body, provider", [
     ("/v1/chat/completions", CHAT, "openai"),
     ("/v1/messages", MESSAGE, "anthropic"),
@@ -168,7 +166,9 @@ def test_the_models_list_shows_what_the_key_may_use(gateway, clients):
     document = gateway.document
     speak_openai = {name for name, provider in document.providers.items() if provider["dialect"] == "openai"}
     everything = {model.id for model in clients.openai("everything").models.list()}
-    assert everything == {name for name, model in document.models.items() if model["targets"][0]["provider"] in speak_openai}
+    assert everything == {
+        name for name, model in document.models.items() if model["targets"][0]["provider"] in speak_openai
+    }
     seen = mark.settled(3)
     assert seen.metrics.by("tollgate_requests_total", "endpoint", "outcome") == {("models", "ok"): 3}
     assert seen.ledger.requests == 0

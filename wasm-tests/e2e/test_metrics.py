@@ -38,7 +38,11 @@ def page(gateway) -> str:
     """The whole exposition after requests of every sort."""
     clients = gateway.clients
     clients.openai().chat.completions.create(model="gpt-4o", messages=QUESTION)
-    list(clients.openai(simulate=simulate(tokens=20, rate=200)).chat.completions.create(model="gpt-4o", messages=QUESTION, stream=True))
+    list(
+        clients.openai(simulate=simulate(tokens=20, rate=200)).chat.completions.create(
+            model="gpt-4o", messages=QUESTION, stream=True
+        )
+    )
     clients.anthropic().messages.create(model="claude-haiku-4-5", max_tokens=9, messages=QUESTION)
     with clients.http() as http:
         for model in ("no\nline", 'quo"te', "semi;.;team=.=x", "ünï", "x" * 5000, "back\\slash", "gpt-4o\u0000"):
@@ -60,11 +64,15 @@ def test_the_page_is_read_by_promtool(gateway, page, promtool):
         return
     ours = gateway.exposition()
     for text in (page, ours):
-        checked = subprocess.run([promtool, "check", "metrics"], input=text, capture_output=True, text=True, timeout=60, check=False)
+        checked = subprocess.run(
+            [promtool, "check", "metrics"], input=text, capture_output=True, text=True, timeout=60, check=False
+        )
         assert "error while linting" not in checked.stderr.lower(), checked.stderr
         assert checked.returncode in (0, 3), checked.stderr
-    remarks = [line for line in checked.stderr.splitlines() if line.startswith("tollgate_") and "no help text" not in line]
-    # Milliseconds, microseconds and nanodollars are what an integer counter can hold; recording rules turn them into base units.
+    remarks = [
+        line for line in checked.stderr.splitlines() if line.startswith("tollgate_") and "no help text" not in line
+    ]
+    # Milliseconds, microseconds and nanodollars are what integers can hold; recording rules make base units of them.
     assert not [line for line in remarks if "base unit" not in line and "abbreviated" not in line], remarks
 
 

@@ -11,7 +11,9 @@ from harness.simulator import simulate
 
 def counted(seen, outcome: str = "ok", requests: int = 1) -> None:
     """Recorded under the endpoint `other`."""
-    assert seen.metrics.by("tollgate_requests_total", "key", "endpoint", "outcome") == {("everything", "other", outcome): requests}
+    assert seen.metrics.by("tollgate_requests_total", "key", "endpoint", "outcome") == {
+        ("everything", "other", outcome): requests
+    }
     assert seen.ledger.leaked_virtual_keys == 0
 
 
@@ -64,7 +66,9 @@ def test_a_transcription_is_a_form_with_a_file(gateway, clients):
     mark = gateway.mark()
     recording = io.BytesIO(bytes(range(256)) * 400)
     recording.name = "bridge.wav"
-    answer = clients.openai(simulate=simulate(audio_in=50)).audio.transcriptions.create(model="gpt-4o-transcribe", file=recording)
+    answer = clients.openai(simulate=simulate(audio_in=50)).audio.transcriptions.create(
+        model="gpt-4o-transcribe", file=recording
+    )
     assert answer.text
     seen = mark.settled(1)
     counted(seen)
@@ -75,13 +79,17 @@ def test_a_transcription_is_a_form_with_a_file(gateway, clients):
 def test_a_rerank_passes(gateway, clients):
     mark = gateway.mark()
     with clients.http(provider="spare") as http:
-        answer = http.post("/v1/rerank", json={"model": "rerank-english", "query": "toll", "documents": ["bridge", "gate"]})
+        answer = http.post(
+            "/v1/rerank", json={"model": "rerank-english", "query": "toll", "documents": ["bridge", "gate"]}
+        )
     assert answer.status_code == 200, answer.text
     assert answer.json()["results"]
     counted(mark.settled(1))
 
 
-@pytest.mark.parametrize("path", ["/v1/files", "/v1/batches", "/v1/moderations", "/v1/images/generations", "/v1/anything/new"])
+@pytest.mark.parametrize(
+    "path", ["/v1/files", "/v1/batches", "/v1/moderations", "/v1/images/generations", "/v1/anything/new"]
+)
 def test_no_key_no_passage(gateway, clients, path):
     mark = gateway.mark()
     with clients.http(mint()) as http:

@@ -15,7 +15,10 @@ def charged_exactly(seen) -> None:
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
-@pytest.mark.parametrize("model, tier", [("gpt-4o", "priority"), ("gpt-5", "priority"), ("gpt-5", "flex"), ("o4-mini", "flex"), ("gpt-5", "default")])
+@pytest.mark.parametrize(
+    "model, tier",
+    [("gpt-4o", "priority"), ("gpt-5", "priority"), ("gpt-5", "flex"), ("o4-mini", "flex"), ("gpt-5", "default")],
+)
 def test_the_service_tier_of_the_reply_decides_the_price(gateway, clients, model, tier, stream):
     mark = gateway.mark()
     client = clients.openai(simulate=simulate(service_tier=tier, prompt=1001, cached=333, reasoning=17))
@@ -29,7 +32,9 @@ def test_the_service_tier_of_the_reply_decides_the_price(gateway, clients, model
 def test_a_long_prompt_has_its_own_price(gateway, clients, prompt, stream):
     mark = gateway.mark()
     # What is read from and written to the cache counts towards the size.
-    client = clients.anthropic(simulate=simulate(prompt=prompt - 1500, cached=1000, cache_write_5m=300, cache_write_1h=200))
+    client = clients.anthropic(
+        simulate=simulate(prompt=prompt - 1500, cached=1000, cache_write_5m=300, cache_write_1h=200)
+    )
     answer = client.messages.create(model="claude-sonnet-4-5", max_tokens=50, messages=QUESTION, stream=stream)
     assert list(answer) if stream else answer.content
     charged_exactly(mark.settled(1))
@@ -70,6 +75,8 @@ def test_the_model_a_reply_names_changes_nothing(gateway, clients):
 @pytest.mark.parametrize("tokens", [1, 2, 3, 7, 999, 100_000])
 def test_no_size_is_rounded_wrongly(gateway, clients, tokens):
     mark = gateway.mark()
-    client = clients.openai(simulate=simulate(prompt=tokens, cached=tokens // 2, tokens=min(tokens, 1000), service_tier="flex"))
+    client = clients.openai(
+        simulate=simulate(prompt=tokens, cached=tokens // 2, tokens=min(tokens, 1000), service_tier="flex")
+    )
     client.chat.completions.create(model="o4-mini", messages=QUESTION)
     charged_exactly(mark.settled(1))

@@ -1,4 +1,4 @@
-"""A provider's own refusals and failures reach the SDK as what they are, and nothing of the gateway's inside with them."""
+"""A provider's own refusals and failures reach the SDK as what they are, and nothing of the gateway's inside does."""
 
 import anthropic
 import openai
@@ -73,7 +73,9 @@ def test_a_provider_that_is_not_there_is_a_clean_error(gateway, clients):
     with pytest.raises(openai.InternalServerError) as caught:
         clients.openai(provider="nobody").chat.completions.create(model="unreachable", messages=QUESTION)
     with pytest.raises(anthropic.APIStatusError) as unreachable:
-        clients.anthropic(provider="nobody-else").messages.create(model="unreachable-claude", max_tokens=5, messages=QUESTION)
+        clients.anthropic(provider="nobody-else").messages.create(
+            model="unreachable-claude", max_tokens=5, messages=QUESTION
+        )
     seen = mark.settled(2)
     assert seen.outcomes() == {"provider_unreachable": 2}
     assert seen.cost() == 0

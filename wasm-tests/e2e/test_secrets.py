@@ -1,4 +1,4 @@
-"""What must not be told is told nowhere: not to a client, not to a provider, not in a log, a metric or the admin pages."""
+"""What must not be told is told nowhere: to no client and no provider, in no log, no metric and no admin page."""
 
 import secrets
 
@@ -27,9 +27,20 @@ def said(gateway):
         ("openai", "/v1/moderations", {"model": "omni-moderation-latest", "input": PROMPT}),
         ("openai", "/v1/made/up", {"model": "gpt-4o", "input": PROMPT}),
         ("anthropic", "/v1/messages", {"model": "claude-haiku-4-5", "max_tokens": 9, "messages": messages}),
-        ("anthropic", "/v1/messages", {"model": "claude-haiku-4-5", "max_tokens": 9, "messages": messages, "stream": True}),
+        (
+            "anthropic",
+            "/v1/messages",
+            {"model": "claude-haiku-4-5", "max_tokens": 9, "messages": messages, "stream": True},
+        ),
     ]
-    steerings = [None, simulate(status=400), simulate(status=401), simulate(status=429), simulate(status=500), simulate("drop")]
+    steerings = [
+        None,
+        simulate(status=400),
+        simulate(status=401),
+        simulate(status=429),
+        simulate(status=500),
+        simulate("drop"),
+    ]
     for key in ("everything", "narrow", "shut-off", "run-out", wrong):
         for provider, path, body in requests:
             for steering in steerings if key == "everything" else [None]:
@@ -37,16 +48,25 @@ def said(gateway):
                     answer = http.post(path, json=body)
                     answers.append(f"{answer.status_code} {dict(answer.headers)} {answer.text}")
     with gateway.clients.http("everything", "openai") as http:
-        http.post(f"/v1/chat/completions?note={PROMPT}", content=PROMPT.encode(), headers={"content-type": "application/json"})
+        http.post(
+            f"/v1/chat/completions?note={PROMPT}", content=PROMPT.encode(), headers={"content-type": "application/json"}
+        )
         answers.append(http.get("/v1/models").text)
     gateway.idle()
     pages = {
         path: gateway.ask_admin(path)
-        for path in ("/stats/prometheus", "/stats", "/clusters", "/config_dump?include_eds", "/listeners", "/server_info")
+        for path in (
+            "/stats/prometheus",
+            "/stats",
+            "/clusters",
+            "/config_dump?include_eds",
+            "/listeners",
+            "/server_info",
+        )
     }
     assert all(pages.values())
     ledger = gateway.ledger() - before
-    told = {"answers": "\n".join(answers), "logs": gateway.child.text(), "run directory": gateway.logs(), **pages}
+    told = {"answers": "\n".join(answers), "logs": gateway.logs(), "run directory": gateway.files(), **pages}
     return gateway.document, wrong, told, ledger
 
 
@@ -85,7 +105,9 @@ def test_a_virtual_key_is_nowhere(said):
 def test_a_virtual_key_never_reaches_a_provider(said):
     _, _, _, ledger = said
     assert ledger.leaked_virtual_keys == 0
-    assert set(ledger.attempts) <= {"openai", "anthropic", "spare"}, "each request came with its provider's own credential"
+    assert set(ledger.attempts) <= {"openai", "anthropic", "spare"}, (
+        "each request came with its provider's own credential"
+    )
 
 
 def test_what_was_asked_is_in_no_log_and_no_metric(said):

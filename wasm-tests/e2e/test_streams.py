@@ -126,7 +126,9 @@ def test_a_message_stream_may_be_cut_anywhere(gateway, clients, how):
     assert parts[0] == parts[1] != ""
 
 
-@pytest.mark.parametrize("how", [simulate(chunks="bytes", text="unicode"), simulate("crlf", chunks="awkward"), simulate("gzip")])
+@pytest.mark.parametrize(
+    "how", [simulate(chunks="bytes", text="unicode"), simulate("crlf", chunks="awkward"), simulate("gzip")]
+)
 def test_a_responses_stream_may_be_cut_anywhere(gateway, clients, how):
     mark = gateway.mark()
     with clients.openai(simulate=how).responses.create(model="gpt-5", input="x", stream=True) as stream:
@@ -143,7 +145,7 @@ def test_a_whole_answer_may_be_cut_anywhere(gateway, clients, how):
 
 
 def test_the_first_token_is_not_held_back(gateway, clients):
-    """The stream goes through as it comes: the client reads tokens while the provider still has most of them to make."""
+    """The client reads tokens while the provider still has most of them to make."""
     mark = gateway.mark()
     with clients.openai(simulate=simulate(**SLOW)).chat.completions.create(**CHAT) as stream:
         for _, chunk in zip(range(5), stream, strict=False):
@@ -185,7 +187,9 @@ def test_a_client_that_leaves_a_message_has_its_start_reported(gateway, clients)
 def test_a_client_that_leaves_before_the_answer_is_recorded(gateway, clients):
     mark = gateway.mark()
     with pytest.raises(openai.APITimeoutError):
-        clients.openai(simulate=simulate("hang"), timeout=0.5).chat.completions.create(model="gpt-4o", messages=QUESTION)
+        clients.openai(simulate=simulate("hang"), timeout=0.5).chat.completions.create(
+            model="gpt-4o", messages=QUESTION
+        )
     seen = mark.settled(1)
     assert seen.outcomes() == {"interrupted_by_client": 1}
 
@@ -208,7 +212,9 @@ def test_a_provider_that_hangs_up_in_the_middle_is_recorded(gateway, clients, st
 def test_a_provider_that_cuts_a_message_leaves_its_start_reported(gateway, clients):
     mark = gateway.mark()
     with pytest.raises(Exception) as caught:
-        with clients.anthropic(simulate=simulate(cut_after=10, tokens=100)).messages.create(**MESSAGE, stream=True) as stream:
+        with clients.anthropic(simulate=simulate(cut_after=10, tokens=100)).messages.create(
+            **MESSAGE, stream=True
+        ) as stream:
             list(stream)
     assert not isinstance(caught.value, AssertionError)
     seen = mark.settled(1)

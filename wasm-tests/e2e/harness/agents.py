@@ -38,13 +38,13 @@ class Agent:
 
     async def work(self, requests: int) -> None:
         """That many requests, one after the other."""
-        kinds = [
-            (self.chat, 30), (self.chat_stream, 25), (self.message, 10), (self.message_stream, 12), (self.response_stream, 5),
-            (self.embedding, 6), (self.abort_chat, 4), (self.abort_message, 3), (self.cut, 2), (self.refused, 1),
-            (self.wrong_key, 1), (self.provider_error, 1), (self.failover, 3), (self.flaky, 2),
-        ]  # fmt: skip
+        weights = {
+            self.chat: 30, self.chat_stream: 25, self.message: 10, self.message_stream: 12, self.response_stream: 5,
+            self.embedding: 6, self.abort_chat: 4, self.abort_message: 3, self.cut: 2, self.failover: 3, self.flaky: 2,
+            self.refused: 1, self.wrong_key: 1, self.provider_error: 1,
+        }  # fmt: skip
         for _ in range(requests):
-            kind = self.random.choices([kind for kind, _ in kinds], [weight for _, weight in kinds])[0]
+            kind = self.random.choices(list(weights), list(weights.values()))[0]
             await kind()
             self.done[kind.__name__] += 1
 
@@ -61,7 +61,9 @@ class Agent:
     async def chat(self) -> None:
         """A whole answer."""
         steering = self._steer(reasoning=self.random.randrange(0, 50))
-        answer = await self.openai.chat.completions.create(model=self._model(), messages=QUESTION, extra_headers=steering)
+        answer = await self.openai.chat.completions.create(
+            model=self._model(), messages=QUESTION, extra_headers=steering
+        )
         assert answer.usage.total_tokens > 0
 
     async def chat_stream(self) -> None:
@@ -76,9 +78,13 @@ class Agent:
 
     async def message(self) -> None:
         """A whole message, with cache reads and writes."""
-        steering = self._steer(cache_write_5m=self.random.randrange(0, 500), cache_write_1h=self.random.randrange(0, 500))
+        steering = self._steer(
+            cache_write_5m=self.random.randrange(0, 500), cache_write_1h=self.random.randrange(0, 500)
+        )
         model = self.random.choice(["claude-sonnet-4-5", "claude-haiku-4-5"])
-        answer = await self.anthropic.messages.create(model=model, max_tokens=500, messages=QUESTION, extra_headers=steering)
+        answer = await self.anthropic.messages.create(
+            model=model, max_tokens=500, messages=QUESTION, extra_headers=steering
+        )
         assert answer.usage.output_tokens > 0
 
     async def message_stream(self) -> None:
@@ -90,7 +96,9 @@ class Agent:
 
     async def response_stream(self) -> None:
         """A streamed response."""
-        stream = await self.openai.responses.create(model="gpt-5-mini", input="hello", stream=True, extra_headers=self._steer())
+        stream = await self.openai.responses.create(
+            model="gpt-5-mini", input="hello", stream=True, extra_headers=self._steer()
+        )
         events = [event async for event in stream]
         assert events[-1].type == "response.completed"
 
@@ -168,7 +176,10 @@ class Agent:
         """A provider that fails."""
         try:
             await self.anthropic.messages.create(
-                model="claude-haiku-4-5", max_tokens=5, messages=QUESTION, extra_headers={"x-simulate": simulate(status=500)}
+                model="claude-haiku-4-5",
+                max_tokens=5,
+                messages=QUESTION,
+                extra_headers={"x-simulate": simulate(status=500)},
             )
         except anthropic.InternalServerError:
             return

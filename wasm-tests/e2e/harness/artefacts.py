@@ -1,4 +1,4 @@
-"""The built things the suite runs. In: the environment. Out: paths that exist; a missing one fails, it is never skipped."""
+"""The built things the suite runs. In: the environment. Out: paths that exist; a missing one fails, never skips."""
 
 import os
 import shutil

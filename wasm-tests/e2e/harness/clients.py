@@ -30,15 +30,21 @@ class Clients:
         """The header that names the provider, where the host has to."""
         return {"Host": self._hosts[provider]} if self._hosts else {}
 
-    def openai(self, key: str = "everything", provider: str = "openai", simulate: str | None = None, **options) -> openai.OpenAI:
+    def openai(
+        self, key: str = "everything", provider: str = "openai", simulate: str | None = None, **options
+    ) -> openai.OpenAI:
         """The official OpenAI SDK."""
         return openai.OpenAI(**self._openai_options(key, provider, simulate, options))
 
-    def openai_async(self, key: str = "everything", provider: str = "openai", simulate: str | None = None, **options) -> openai.AsyncOpenAI:
+    def openai_async(
+        self, key: str = "everything", provider: str = "openai", simulate: str | None = None, **options
+    ) -> openai.AsyncOpenAI:
         """The official OpenAI SDK, asynchronous."""
         return openai.AsyncOpenAI(**self._openai_options(key, provider, simulate, options))
 
-    def anthropic(self, key: str = "everything", provider: str = "anthropic", simulate: str | None = None, **options) -> anthropic.Anthropic:
+    def anthropic(
+        self, key: str = "everything", provider: str = "anthropic", simulate: str | None = None, **options
+    ) -> anthropic.Anthropic:
         """The official Anthropic SDK."""
         return anthropic.Anthropic(**self._anthropic_options(key, provider, simulate, options))
 
@@ -48,11 +54,15 @@ class Clients:
         """The official Anthropic SDK, asynchronous."""
         return anthropic.AsyncAnthropic(**self._anthropic_options(key, provider, simulate, options))
 
-    def http(self, key: str | None = "everything", provider: str = "openai", simulate: str | None = None, **options) -> httpx2.Client:
+    def http(
+        self, key: str | None = "everything", provider: str = "openai", simulate: str | None = None, **options
+    ) -> httpx2.Client:
         """Plain HTTP, for what no SDK would send."""
         return httpx2.Client(**self._http_options(key, provider, simulate, options))
 
-    def http_async(self, key: str | None = "everything", provider: str = "openai", simulate: str | None = None, **options) -> httpx2.AsyncClient:
+    def http_async(
+        self, key: str | None = "everything", provider: str = "openai", simulate: str | None = None, **options
+    ) -> httpx2.AsyncClient:
         """Plain HTTP, asynchronous."""
         return httpx2.AsyncClient(**self._http_options(key, provider, simulate, options))
 

@@ -13,7 +13,7 @@ def mint() -> str:
 
 
 class Document:
-    """A document under construction. `secrets` holds the virtual keys by name, `credentials` the providers' by variable."""
+    """A document under construction. `secrets`: the virtual keys by name; `credentials`: the providers' by variable."""
 
     def __init__(self, **settings):
         self.settings = settings

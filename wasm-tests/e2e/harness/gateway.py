@@ -2,6 +2,7 @@
 
 import http.client
 import os
+import re
 from pathlib import Path
 
 from . import artefacts
@@ -13,21 +14,28 @@ from .simulator import Ledger, Simulator
 
 WORKERS = 4
 
+# A trap or a crash; the module answers on, on a new machine, so that no client may have noticed.
+TROUBLE = re.compile(
+    r"panicked|Uncaught|unreachable executed|\[critical\]|assert failure|Caught Segmentation", re.IGNORECASE
+)
+
 
 class Gateway:
     """`tollgate up` with a document, from start to stop."""
 
-    def __init__(self, document: Document, directory: Path, simulators: list[Simulator]):
+    def __init__(self, document: Document, directory: Path, simulators: list[Simulator], options: tuple = ()):
         self.document = document.copy()
         self.document.settings.setdefault("listen", f"127.0.0.1:{free_port()}")
         self.document.settings.setdefault("admin", f"127.0.0.1:{free_port()}")
-        self.simulators = simulators
+        self.simulators = list(simulators)
+        self.options = options
         self.directory = directory
         self.file = directory / "tollgate.json"
         self.run_directory = directory / "run"
         self.file.write_text(self.document.text())
         self.child: Child | None = None
         self.left_running: set[int] = set()
+        self.troubles: list[str] = []
 
     @property
     def holds_headers(self) -> bool:
@@ -67,6 +75,9 @@ class Gateway:
             artefacts.module(),
             "--concurrency",
             str(WORKERS),
+            "--access-log",
+            self.directory / "access.log",
+            *self.options,
         ]
 
     def start(self) -> "Gateway":
@@ -93,17 +104,19 @@ class Gateway:
         return self.ask_admin("/ready").strip() == "LIVE" and "tollgate_build_info" in self.exposition()
 
     def stop(self) -> None:
-        """Ends it; whatever it left running is kept in `left_running`."""
+        """Ends it; what it left running is in `left_running`, what should not have been logged in `troubles`."""
         if self.child is not None:
             self.left_running = self.child.stop()
+            self.troubles = [line for line in self.child.text().splitlines() if TROUBLE.search(line)]
 
     def logs(self) -> str:
-        """Everything it wrote: the command, Envoy, and every file of the run directory."""
-        parts = [self.child.text() if self.child else ""]
-        for path in sorted(self.run_directory.rglob("*")):
-            if path.is_file():
-                parts.append(path.read_bytes().decode("utf-8", "replace"))
-        return "\n".join(parts)
+        """Everything it wrote as it ran: the command, Envoy, the access log."""
+        return self.child.text() + (self.directory / "access.log").read_bytes().decode("utf-8", "replace")
+
+    def files(self) -> str:
+        """Everything in its run directory."""
+        paths = [path for path in sorted(self.run_directory.rglob("*")) if path.is_file()]
+        return "\n".join(path.read_bytes().decode("utf-8", "replace") for path in paths)
 
     def ask_admin(self, path: str) -> str:
         """An answer of the admin interface; empty while there is none."""

@@ -94,14 +94,15 @@ def _plus(one: dict[str, int], other: dict[str, int], sign: int = 1) -> dict[str
 class Simulator:
     """One simulated provider, started at once."""
 
-    def __init__(self, name: str, directory: Path, credential: str | None = None, options: tuple[str, ...] = ()):
+    def __init__(self, name: str, directory: Path, credential: str | None = None, options: tuple = (), port: int = 0):
         self.name = name
         self.credential = credential
         known = ["--credential", f"{name}={credential}"] if credential else []
-        command = [artefacts.simulator(), "--listen", "127.0.0.1:0", *known, *options]
+        command = [artefacts.simulator(), "--listen", f"127.0.0.1:{port}", *known, *options]
         self.child = Child(f"simulator {name}", command, directory / f"{name}.log", {"RUST_BACKTRACE": "1"})
         first = self.child.until("it said where it listens", self._announcement)
         self.authority = first.rsplit("http://", 1)[1].strip()
+        self.port = int(self.authority.rsplit(":", 1)[1])
 
     def _announcement(self) -> str | None:
         lines = [line for line in self.child.text().splitlines(keepends=True) if line.startswith("listening on ")]
@@ -130,3 +131,8 @@ class Simulator:
     def stop(self) -> None:
         """Ends it."""
         self.child.stop()
+
+    def kill(self) -> None:
+        """Ends it as a crash does."""
+        self.child.process.kill()
+        self.stop()

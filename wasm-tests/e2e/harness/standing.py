@@ -7,7 +7,13 @@ from .document import Document
 from .simulator import Simulator
 
 CHAT = ["gpt-4o-mini", "gpt-4.1", "gpt-5", "gpt-5-mini", "o3-mini", "o4-mini", "gpt-audio"]
-OTHER = ["text-embedding-3-small", "gpt-3.5-turbo-instruct", "gpt-image-1", "gpt-4o-transcribe", "omni-moderation-latest"]
+OTHER = [
+    "text-embedding-3-small",
+    "gpt-3.5-turbo-instruct",
+    "gpt-image-1",
+    "gpt-4o-transcribe",
+    "omni-moderation-latest",
+]
 CLAUDE = ["claude-sonnet-4-5", "claude-haiku-4-5"]
 
 
@@ -43,7 +49,9 @@ class Standing:
         document.model("rerank-english", "spare")
         # Nobody listens there, and the credential of the third is not the one its provider accepts.
         document.provider("nobody", "openai", f"http://127.0.0.1:{self.dead_ports[0]}/v1", "sk-provider-nobody")
-        document.provider("nobody-else", "anthropic", f"http://127.0.0.1:{self.dead_ports[1]}", "sk-provider-nobody-else")
+        document.provider(
+            "nobody-else", "anthropic", f"http://127.0.0.1:{self.dead_ports[1]}", "sk-provider-nobody-else"
+        )
         document.provider("revoking", "openai", f"{self.revoking.origin}/v1", "sk-provider-revoked-0123456789")
         document.model("unreachable", "nobody").model("unreachable-claude", "nobody-else").model("revoked", "revoking")
         document.price("openai", "gpt-image-1", input=5, cached_input=1.25, output=40)
