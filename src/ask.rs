@@ -29,6 +29,8 @@ pub struct Ask {
     pub model_span: Range<usize>,
     /// Whether the answer is to be a stream.
     pub stream: bool,
+    /// Whether the answer is to be worked out later and fetched by other requests (OpenAI responses).
+    pub background: bool,
     /// Whether the caller asked by itself for the stream's usage (`stream_options.include_usage`).
     pub usage_asked: bool,
     /// The most output tokens one answer may have, as far as the request says.
@@ -93,6 +95,11 @@ pub enum AskError {
     ModelMissing,
     /// `model` is not a string.
     ModelNotString,
+    /// It is a multipart form that two readers may read differently.
+    FormMalformed {
+        /// What is wrong with it.
+        what: &'static str,
+    },
     /// A member that decides routing or money has a type it cannot have.
     WrongType {
         /// The member.
@@ -118,6 +125,7 @@ impl fmt::Display for AskError {
             Self::DuplicateMember { name, .. } => write!(f, "the member '{name}' occurs more than once"),
             Self::ModelMissing => write!(f, "the member 'model' is missing"),
             Self::ModelNotString => write!(f, "the member 'model' must be a string"),
+            Self::FormMalformed { what } => write!(f, "the multipart form cannot be read: {what}"),
             Self::WrongType { member } => write!(f, "the member '{member}' has the wrong type"),
         }
     }
@@ -201,6 +209,7 @@ fn object(endpoint: Endpoint, cursor: &mut Cursor) -> Result<Ask, AskError> {
     let mut weight = Weight::default();
     let mut model = None;
     let mut stream = false;
+    let mut background = false;
     let mut options = IncludeUsage::NoOptions(cursor.at() + 1);
     let mut usage_asked = false;
     let mut most: Option<u64> = None;
@@ -252,6 +261,9 @@ fn object(endpoint: Endpoint, cursor: &mut Cursor) -> Result<Ask, AskError> {
             (Member::Stream, Kind::True) => stream = true,
             (Member::Stream, Kind::False | Kind::Null) => {}
             (Member::Stream, _) => wrong("stream"),
+            (Member::Background, Kind::True) => background = true,
+            (Member::Background, Kind::False | Kind::Null) => {}
+            (Member::Background, _) => wrong("background"),
             (Member::Most(_) | Member::Choices(_), Kind::Null) => {}
             (Member::Most(_), Kind::Number) => most = most.max(count(cursor.slice(span))),
             (Member::Choices(_), Kind::Number) => choices = choices.max(count(cursor.slice(span)).unwrap_or(1)),
@@ -268,6 +280,7 @@ fn object(endpoint: Endpoint, cursor: &mut Cursor) -> Result<Ask, AskError> {
         model,
         model_span,
         stream,
+        background,
         usage_asked,
         max_output_tokens: most,
         choices,

@@ -55,6 +55,8 @@ pub enum Fault {
     ContentEncoded,
     /// A WebSocket (or another upgrade) was asked for.
     Upgrade,
+    /// An answer to be fetched later was asked for.
+    Background,
     /// No provider is configured for such a request.
     ProviderNone,
     /// No provider could be reached, or each broke off before answering.
@@ -105,6 +107,7 @@ impl Fault {
             Self::BodyLate => "refused_body_late",
             Self::BodyInvalid(_) | Self::ContentTypeWrong | Self::ContentEncoded => "refused_body_invalid",
             Self::Upgrade => "refused_upgrade",
+            Self::Background => "refused_background",
             Self::ProviderNone => "refused_no_provider",
             Self::ProviderUnreachable => "provider_unreachable",
             Self::ProviderSilent => "provider_timeout",
@@ -263,6 +266,14 @@ impl Fault {
                 "WebSocket connections are not served here, because their use cannot be metered. Use the HTTP API."
                     .to_owned(),
             ),
+            Self::Background => invalid(
+                400,
+                Some("background_not_supported"),
+                Some("background"),
+                "Background answers are not served here, because their use could not be metered. Leave out 'background', \
+                 or stream."
+                    .to_owned(),
+            ),
             Self::ProviderNone => invalid(
                 404,
                 Some("not_configured"),
@@ -357,6 +368,7 @@ mod tests {
             Fault::ContentTypeWrong,
             Fault::ContentEncoded,
             Fault::Upgrade,
+            Fault::Background,
             Fault::ProviderNone,
             Fault::ProviderUnreachable,
             Fault::ProviderSilent,

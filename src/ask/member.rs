@@ -19,6 +19,8 @@ pub(super) enum Member {
     Tokens,
     /// Input as descriptions of tools, whose member names are input too.
     Schema,
+    /// `background`
+    Background,
     /// Not read, but two readers must not see two values.
     Guarded,
 }
@@ -48,7 +50,7 @@ fn known(name: &[u8]) -> Option<(u32, &'static str, Member)> {
         b"service_tier" => (19, "service_tier", Member::Guarded),
         b"models" => (20, "models", Member::Guarded),
         b"metadata" => (21, "metadata", Member::Guarded),
-        b"background" => (22, "background", Member::Guarded),
+        b"background" => (22, "background", Member::Background),
         _ => return None,
     })
 }

@@ -1,78 +1,164 @@
 //! The model named in a multipart form (audio transcriptions, image edits).
+//!
+//! In: a content type and a body. Out: the value of the `model` part and where it stands. The name decides what a key may
+//! use and what the request costs, so a form that the provider's server might read differently is refused: the reading is
+//! as strict as the writing of every client library is regular. It knows no other field.
+//!
+//! Sources: RFC 7578 (form data), RFC 2046 section 5.1 (multipart).
 
 use std::ops::Range;
 
 use memchr::memmem;
 
+use super::AskError;
+
 /// The longest boundary that RFC 2046 allows.
 const LONGEST_BOUNDARY: usize = 70;
 
-/// The value of the `model` part of a multipart form, and where it stands in the body.
+/// The longest head of a part that is read.
+const LONGEST_HEAD: usize = 16 * 1024;
+
+/// The value of the `model` part of a multipart form, and where it stands in the body; `None` when there is no such part.
 ///
-/// `None` when the content type is no multipart form, when there is no such part, and when there are several: whoever
-/// reads the form next might take another one.
-pub fn multipart_model(content_type: &str, body: &[u8]) -> Option<(String, Range<usize>)> {
-    let delimiter = format!("--{}", boundary(content_type)?);
+/// # Errors
+///
+/// [`AskError::FormMalformed`] for anything but a form written plainly, and for one with several models.
+pub fn multipart_model(content_type: &str, body: &[u8]) -> Result<Option<(String, Range<usize>)>, AskError> {
+    let malformed = |what| AskError::FormMalformed { what };
+    let boundary = boundary(content_type).ok_or(malformed("its content type has no plain boundary"))?;
+    let delimiter = format!("\r\n--{boundary}");
+    let finder = memmem::Finder::new(delimiter.as_bytes());
     let mut found = None;
-    let mut part: Option<usize> = None;
-    for at in memmem::find_iter(body, delimiter.as_bytes()) {
-        // A delimiter begins a line; anything else is content that happens to contain it.
-        let before = body.get(..at)?;
-        let line_end = if before.ends_with(b"\r\n") {
-            2
-        } else {
-            usize::from(before.ends_with(b"\n"))
-        };
-        if at > 0 && line_end == 0 {
-            continue;
-        }
-        if let Some(start) = part
-            && let Some(value) = model_part(body, start..at - line_end)
-            && found.replace(value).is_some()
-        {
-            return None;
-        }
-        part = Some(at + delimiter.len());
+    // The first delimiter begins the body, so it lacks the line break before it.
+    let first = delimiter.trim_start();
+    if !body.starts_with(first.as_bytes()) {
+        return Err(malformed("it does not begin with its boundary"));
     }
-    let span: Range<usize> = found?;
-    let value = std::str::from_utf8(body.get(span.clone())?).ok()?;
-    Some((value.to_owned(), span))
+    let mut at = first.len();
+    loop {
+        let rest = body.get(at..).unwrap_or_default();
+        if let Some(after) = rest.strip_prefix(b"--") {
+            return match after {
+                b"" | b"\r\n" => Ok(found),
+                _ => Err(malformed("something follows its end")),
+            };
+        }
+        let rest = rest
+            .strip_prefix(b"\r\n")
+            .ok_or(malformed("a boundary is not alone in its line"))?;
+        let (start, length) = (at + 2, finder.find(rest).ok_or(malformed("its end is missing"))?);
+        let (head, value) =
+            split(rest.get(..length).unwrap_or_default()).ok_or(malformed("a part has no head, or too long a one"))?;
+        if names_model(head).map_err(malformed)? {
+            let span = start + value..start + length;
+            let text = body.get(span.clone()).and_then(|bytes| std::str::from_utf8(bytes).ok());
+            let text = text.ok_or(malformed("its model is not UTF-8"))?;
+            if found.replace((text.to_owned(), span)).is_some() {
+                return Err(malformed("it names several models"));
+            }
+        }
+        at = start + length + delimiter.len();
+    }
 }
 
+/// The one parameter `boundary` of the content type, with none but `charset` beside it.
 fn boundary(content_type: &str) -> Option<&str> {
     let (kind, parameters) = content_type.split_once(';')?;
     if !kind.trim().eq_ignore_ascii_case("multipart/form-data") {
         return None;
     }
-    let boundary = parameters.split(';').find_map(|parameter| {
+    let mut boundary = None;
+    for parameter in parameters.split(';') {
         let (name, value) = parameter.split_once('=')?;
-        name.trim()
-            .eq_ignore_ascii_case("boundary")
-            .then_some(value.trim().trim_matches('"'))
-    })?;
-    (!boundary.is_empty() && boundary.len() <= LONGEST_BOUNDARY).then_some(boundary)
+        let (name, value) = (name.trim(), value.trim());
+        if name.eq_ignore_ascii_case("boundary") {
+            let value = value
+                .strip_prefix('"')
+                .map_or(Some(value), |value| value.strip_suffix('"'))?;
+            if boundary.replace(value).is_some() {
+                return None;
+            }
+        } else if !name.eq_ignore_ascii_case("charset") {
+            return None;
+        }
+    }
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"'()+_,-./:=?".contains(&byte);
+    boundary.filter(|value| (1..=LONGEST_BOUNDARY).contains(&value.len()) && value.bytes().all(plain))
 }
 
-/// Where the value of a part stands, if its name is `model`. `part` runs from behind the delimiter to before the next.
-fn model_part(body: &[u8], part: Range<usize>) -> Option<Range<usize>> {
-    const LONGEST_HEAD: usize = 4096;
-    let bytes = body.get(part.clone())?;
-    let line = [&b"\r\n"[..], b"\n"].into_iter().find(|line| bytes.starts_with(line))?;
-    let blank = [line, line].concat();
-    let head = memmem::find(bytes.get(..LONGEST_HEAD).unwrap_or(bytes), &blank)?;
-    let names_model = std::str::from_utf8(bytes.get(..head)?).ok()?.lines().any(|header| {
-        let Some((name, value)) = header.split_once(':') else {
-            return false;
+/// A part's head, and where in the part its value begins.
+fn split(part: &[u8]) -> Option<(&[u8], usize)> {
+    let head = memmem::find(part.get(..LONGEST_HEAD).unwrap_or(part), b"\r\n\r\n")?;
+    Some((part.get(..head)?, head + 4))
+}
+
+/// Whether a part's head names the field `model`.
+fn names_model(head: &[u8]) -> Result<bool, &'static str> {
+    const BROKEN: &str = "a part's head is folded or broken";
+    let mut field = None;
+    let mut encoded = false;
+    // No line holds a line break of its own: what `\r\n` does not part is refused.
+    for line in head.split(|byte| *byte == b'\n') {
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        if line.contains(&b'\r') || line.contains(&0) || line.starts_with(b" ") || line.starts_with(b"\t") {
+            return Err(BROKEN);
+        }
+        let (name, value) = line
+            .split_at_checked(memchr::memchr(b':', line).ok_or(BROKEN)?)
+            .ok_or(BROKEN)?;
+        if name.eq_ignore_ascii_case(b"content-disposition") {
+            if field.replace(disposed(value.get(1..).unwrap_or_default())?).is_some() {
+                return Err("a part has two dispositions");
+            }
+        }
+        encoded |= name.trim_ascii().eq_ignore_ascii_case(b"content-transfer-encoding");
+    }
+    match field.ok_or("a part has no name")? {
+        b"model" if encoded => Err("its model is encoded"),
+        b"model" => Ok(true),
+        // Some servers would take these for it.
+        name if name.trim_ascii().eq_ignore_ascii_case(b"model") => Err("a part is almost named 'model'"),
+        _ => Ok(false),
+    }
+}
+
+/// The `name` in a disposition: `form-data; name="…"`, and perhaps `; filename="…"`.
+fn disposed(disposition: &[u8]) -> Result<&[u8], &'static str> {
+    const WRONG: &str = "a part's disposition is not plain";
+    let mut field = None;
+    let mut rest = disposition.trim_ascii();
+    rest = match rest.split_at_checked(b"form-data".len()) {
+        Some((kind, rest)) if kind.eq_ignore_ascii_case(b"form-data") => rest.trim_ascii_start(),
+        _ => return Err(WRONG),
+    };
+    while !rest.is_empty() {
+        rest = rest.strip_prefix(b";").ok_or(WRONG)?;
+        let equals = memchr::memchr(b'=', rest).ok_or(WRONG)?;
+        let parameter = rest.get(..equals).ok_or(WRONG)?.trim_ascii();
+        let after = rest.get(equals + 1..).ok_or(WRONG)?;
+        let value;
+        (value, rest) = match after.strip_prefix(b"\"") {
+            Some(quoted) => {
+                let end = memchr::memchr(b'"', quoted).ok_or(WRONG)?;
+                (
+                    quoted.get(..end).ok_or(WRONG)?,
+                    quoted.get(end + 1..).ok_or(WRONG)?.trim_ascii_start(),
+                )
+            }
+            None => after
+                .split_at_checked(memchr::memchr(b';', after).unwrap_or(after.len()))
+                .ok_or(WRONG)?,
         };
-        name.trim().eq_ignore_ascii_case("content-disposition")
-            && value.split(';').any(|parameter| match parameter.split_once('=') {
-                Some((name, value)) => {
-                    name.trim().eq_ignore_ascii_case("name") && value.trim().trim_matches('"') == "model"
-                }
-                None => false,
-            })
-    });
-    names_model.then_some(part.start + head + blank.len()..part.end)
+        let quotes = value.contains(&b'"') || value.contains(&b'\\');
+        // An escape is read in more than one way.
+        if quotes || parameter.eq_ignore_ascii_case(b"name*") {
+            return Err(WRONG);
+        }
+        if parameter.eq_ignore_ascii_case(b"name") && (value.contains(&b'%') || field.replace(value).is_some()) {
+            return Err(WRONG);
+        }
+    }
+    field.ok_or("a part has no name")
 }
 
 #[cfg(test)]
@@ -89,54 +175,118 @@ mod tests {
         (body + "------abc--\r\n").into_bytes()
     }
 
+    fn with_head(head: &str) -> Vec<u8> {
+        format!("------abc\r\n{head}\r\n\r\nwhisper-1\r\n------abc--\r\n").into_bytes()
+    }
+
+    fn model(content_type: &str, body: &[u8]) -> Option<String> {
+        multipart_model(content_type, body).unwrap().map(|(model, span)| {
+            assert_eq!(&body[span], model.as_bytes());
+            model
+        })
+    }
+
     #[test]
     fn the_model_is_found_among_other_parts() {
         let body = form(&[("file", "RIFF\u{0}binary"), ("model", "whisper-1"), ("language", "de")]);
-        let (model, span) = multipart_model(FORM, &body).unwrap();
-        assert_eq!(model, "whisper-1");
-        assert_eq!(&body[span], b"whisper-1");
+        assert_eq!(model(FORM, &body).as_deref(), Some("whisper-1"));
+        assert_eq!(model(FORM, &form(&[("file", "x")])), None);
     }
 
     #[test]
-    fn a_quoted_boundary_and_bare_line_feeds_are_understood() {
-        let body = b"--x\nContent-Disposition: form-data; name=model\n\ngpt-4o-transcribe\n--x--\n";
-        let content_type = "Multipart/Form-Data; charset=utf-8; Boundary=\"x\"";
-        assert_eq!(multipart_model(content_type, body).unwrap().0, "gpt-4o-transcribe");
+    fn what_client_libraries_write_is_understood() {
+        for content_type in [
+            "Multipart/Form-Data; charset=utf-8; Boundary=\"----abc\"",
+            "multipart/form-data;boundary=----abc",
+        ] {
+            assert_eq!(model(content_type, &form(&[("model", "m")])).as_deref(), Some("m"));
+        }
+        for head in [
+            "content-disposition: form-data; name=model",
+            "Content-Type: text/plain; charset=utf-8\r\nContent-Disposition: form-data; name=\"model\"",
+            "Content-Disposition:form-data;name=\"model\";filename=\"a; b \u{fc}.txt\"",
+            "Content-Disposition: form-data; name=\"model\"; filename*=UTF-8''a.txt",
+        ] {
+            assert_eq!(model(FORM, &with_head(head)).as_deref(), Some("whisper-1"), "{head}");
+        }
+        let file = form(&[("model", "whisper-1")]);
+        let no_break_at_the_end = &file[..file.len() - 2];
+        assert_eq!(model(FORM, no_break_at_the_end).as_deref(), Some("whisper-1"));
     }
 
     #[test]
-    fn two_models_are_none() {
-        assert_eq!(
-            multipart_model(FORM, &form(&[("model", "cheap"), ("model", "dear")])),
-            None
+    fn a_file_name_that_is_no_text_hides_no_model() {
+        let mut body =
+            b"------abc\r\nContent-Disposition: form-data; name=\"file\"; filename=\"\xff\xfe\"\r\n\r\nx\r\n".to_vec();
+        body.extend(form(&[("model", "whisper-1")]));
+        assert_eq!(model(FORM, &body).as_deref(), Some("whisper-1"));
+    }
+
+    #[test]
+    fn whatever_two_servers_might_read_differently_is_refused() {
+        let plain = form(&[("model", "cheap")]);
+        let long = format!(
+            "X-Long: {}\r\nContent-Disposition: form-data; name=\"model\"",
+            "x".repeat(LONGEST_HEAD)
         );
-    }
-
-    #[test]
-    fn what_is_no_form_has_no_model() {
-        let body = form(&[("model", "whisper-1")]);
-        assert_eq!(multipart_model("application/json", &body), None);
-        assert_eq!(multipart_model("multipart/form-data", &body), None);
-        assert_eq!(multipart_model("multipart/form-data; boundary=", &body), None);
-        assert_eq!(multipart_model("multipart/form-data; boundary=other", &body), None);
-        assert_eq!(multipart_model(FORM, &form(&[("file", "x")])), None);
-        assert_eq!(multipart_model(FORM, b""), None);
+        let bodies = [
+            form(&[("model", "cheap"), ("model", "dear")]),
+            form(&[("model", "cheap"), ("Model", "dear")]),
+            form(&[("model ", "dear")]),
+            form(&[("mod%65l", "dear")]),
+            with_head("Content-Disposition: form-data;\r\n name=\"model\""),
+            with_head("Content-Disposition: form-data; name=\"model\"\r\nContent-Disposition: form-data; name=\"x\""),
+            with_head("Content-Disposition: form-data; name=\"x\"; name=\"model\""),
+            with_head("Content-Disposition: form-data; name*=UTF-8''model"),
+            with_head("Content-Disposition: form-data; name=\"model\"\r\nContent-Transfer-Encoding: base64"),
+            with_head("X-Nothing: 1"),
+            with_head(&long),
+            plain[..plain.len() - 4].to_vec(),
+            [&b"preamble\r\n"[..], &plain].concat(),
+            [&plain[..], b"------abc\r\n"].concat(),
+            String::from_utf8(plain.clone())
+                .unwrap()
+                .replacen("abc\r\n", "abc \r\n", 1)
+                .into_bytes(),
+            String::from_utf8(plain.clone())
+                .unwrap()
+                .replace("\r\n", "\n")
+                .into_bytes(),
+            Vec::new(),
+        ];
+        for body in bodies {
+            let read = multipart_model(FORM, &body);
+            assert!(read.is_err(), "{read:?}: {}", String::from_utf8_lossy(&body));
+        }
+        for content_type in [
+            "multipart/form-data",
+            "multipart/form-data; boundary=",
+            "multipart/form-data; boundary=other",
+            "multipart/form-data; boundary=\"a;b\"",
+            "multipart/form-data; boundary=x; boundary=----abc",
+            "multipart/mixed; boundary=----abc",
+        ] {
+            assert!(multipart_model(content_type, &plain).is_err(), "{content_type}");
+        }
     }
 
     #[test]
     fn a_name_inside_a_file_is_not_the_model() {
         let body = form(&[
-            ("file", "Content-Disposition: form-data; name=\"model\"\r\n\r\nevil"),
+            (
+                "file",
+                "Content-Disposition: form-data; name=\"model\"\r\n\r\nevil\r\n--other",
+            ),
             ("model", "whisper-1"),
         ]);
-        assert_eq!(multipart_model(FORM, &body).unwrap().0, "whisper-1");
+        assert_eq!(model(FORM, &body).as_deref(), Some("whisper-1"));
     }
 
     proptest::proptest! {
         #[test]
         fn no_form_panics(content_type: String, body: Vec<u8>) {
-            multipart_model(&content_type, &body);
-            multipart_model("multipart/form-data; boundary=a", &[b"--a\r\n", &body[..], b"\r\n--a--"].concat());
+            let _ = multipart_model(&content_type, &body);
+            let _ = multipart_model("multipart/form-data; boundary=a", &[b"--a\r\n", &body[..], b"\r\n--a--"].concat());
         }
     }
 }
