@@ -19,7 +19,7 @@
 
 use std::rc::Rc;
 
-use crate::ask;
+use crate::ask::{self, AskError};
 use crate::caller::{self, Refusal, UnixSeconds};
 use crate::dialect::Dialect;
 use crate::endpoint::{self, Endpoint};
@@ -203,10 +203,21 @@ fn judge(
             });
         }
         (Endpoint::Models, _) => return Err(Fault::MethodWrong { allowed: "GET" }),
-        (Endpoint::Other, _) | (_, "POST") => {}
+        // TRACE would have a provider tell its client the gateway's credential; what others do is not known.
+        (Endpoint::Other, "GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE" | "OPTIONS") | (_, "POST") => {}
+        (Endpoint::Other, _) => {
+            return Err(Fault::MethodWrong {
+                allowed: "GET, POST, PUT, PATCH, DELETE",
+            });
+        }
         _ => return Err(Fault::MethodWrong { allowed: "POST" }),
     }
-    let kind = body_kind(endpoint, headers)?;
+    let posts = matches!(method, "POST" | "PUT" | "PATCH");
+    let kind = match body_kind(endpoint, headers)? {
+        kind if posts => kind,
+        // No server reads the body of a GET or DELETE, so a model named there says nothing of what is asked for.
+        _ => BodyKind::Opaque,
+    };
     let announced = headers
         .text("content-length")
         .and_then(|length| length.parse::<usize>().ok());
@@ -214,7 +225,7 @@ fn judge(
         arrival: arrival.clone(),
         at,
         path: path.to_owned(),
-        posts: method == "POST",
+        posts,
         body: kind,
         seen: 0,
     };
@@ -222,6 +233,10 @@ fn judge(
         return Err(Fault::BodyTooLarge {
             limit: world.max_body_bytes,
         });
+    }
+    // Known already, and said before anything leaves: where headers are not held, a provider may act on them alone.
+    if received.body == BodyKind::Opaque && received.limited() {
+        return Err(Fault::ModelUnnamed);
     }
     match ends {
         false => Ok(Receipt::Await(Box::new(received))),
@@ -313,16 +328,22 @@ impl Received {
             BodyKind::Ask => {
                 let endpoint = self.arrival.endpoint.unwrap_or(Endpoint::Other);
                 let asked = ask::read(endpoint, body).map_err(|error| (Fault::BodyInvalid(error), None))?;
+                if asked.background && endpoint == Endpoint::Responses {
+                    return Err((Fault::Background, None));
+                }
                 (asked.model.clone(), Body::Json(asked))
             }
             // Where the endpoint is not known, a body that is no readable JSON is the provider's to judge.
             BodyKind::Json => match ask::read(Endpoint::Other, body) {
                 Ok(asked) => (asked.model.clone(), Body::Json(asked)),
+                // Of two models the provider would take one, and which is not known.
+                Err(error @ AskError::DuplicateMember { .. }) => return Err((Fault::BodyInvalid(error), None)),
                 Err(_) => return self.route_unnamed(),
             },
             BodyKind::Multipart(content_type) => match ask::multipart_model(content_type, body) {
-                Some((name, span)) => (name.clone(), Body::Form { name, span }),
-                None => return self.route_unnamed(),
+                Ok(Some((name, span))) => (name.clone(), Body::Form { name, span }),
+                Ok(None) => return self.route_unnamed(),
+                Err(error) => return Err((Fault::BodyInvalid(error), None)),
             },
             BodyKind::Opaque => return self.route_unnamed(),
         };
@@ -362,14 +383,16 @@ impl Received {
         }
     }
 
+    /// Whether the key may use certain models only.
+    fn limited(&self) -> bool {
+        let Arrival { world, key, .. } = &self.arrival;
+        key.and_then(|key| world.key(key))
+            .is_none_or(|key| !matches!(key.models, Allowed::All))
+    }
+
     fn route_unnamed(&self) -> Result<Sent, (Fault, Option<ModelId>)> {
-        let Arrival {
-            world, dialect, key, ..
-        } = &self.arrival;
-        let limited = key
-            .and_then(|key| world.key(key))
-            .is_none_or(|key| !matches!(key.models, Allowed::All));
-        if limited {
+        let Arrival { world, dialect, .. } = &self.arrival;
+        if self.limited() {
             return Err((Fault::ModelUnnamed, None));
         }
         let leg = match self.at {

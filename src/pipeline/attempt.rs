@@ -63,7 +63,7 @@ pub(super) struct Asked {
     pub(super) endpoint: Endpoint,
     /// Estimated input tokens; `None` where the body was not read.
     pub(super) input_estimate: Option<u64>,
-    /// Whether the method can cost anything at all.
+    /// Whether the method can cost anything at all. To read again what was answered before costs nothing.
     pub(super) posts: bool,
 }
 

@@ -29,9 +29,15 @@ const CLIENT_HEADERS: &[&str] = &[
     "forwarded",
     "via",
     "x-forwarded-for",
+    "x-forwarded-client-cert",
     "x-forwarded-host",
+    "x-forwarded-port",
     "x-forwarded-proto",
     "x-real-ip",
+    // Another method than the one that was judged.
+    "x-http-method",
+    "x-http-method-override",
+    "x-method-override",
     "x-envoy-expected-rq-timeout-ms",
     "x-envoy-external-address",
     "x-envoy-internal",
@@ -50,6 +56,7 @@ const ROUTER_HEADERS: &[&str] = &[
     "x-envoy-upstream-rq-timeout-ms",
     "x-envoy-upstream-rq-per-try-timeout-ms",
     "x-envoy-upstream-rq-timeout-alt-response",
+    "x-envoy-upstream-stream-duration-ms",
     "x-envoy-upstream-alt-stat-name",
     "x-envoy-hedge-on-per-try-timeout",
     "x-envoy-decorator-operation",
@@ -83,6 +90,12 @@ pub(super) fn to_provider(provider: &Provider, headers: &Headers) -> Departure {
 pub(super) fn ahead_of_routing(provider: &Provider, headers: &Headers) -> Departure {
     let mut departure = to_provider(provider, headers);
     departure.remove.retain(|removed| *removed != "x-forwarded-proto");
+    // Steered to repeat or to hedge, Envoy would have a provider answer twice what is metered once.
+    for name in present(ROUTER_HEADERS, headers) {
+        if !departure.remove.contains(&name) {
+            departure.remove.push(name);
+        }
+    }
     departure
 }
 

@@ -26,6 +26,12 @@ impl Foreign {
         Self { world, handoff }
     }
 
+    /// The host begins its attempt of this number, counted from 1: those before it may have run where they were not
+    /// noted.
+    pub fn attempt_is(&mut self, number: usize) {
+        self.handoff.begun = self.handoff.begun.max(number.saturating_sub(1));
+    }
+
     /// The attempt begins. `None` where this VM's configuration does not know the provider.
     pub fn begin(&mut self, headers: &Headers) -> Option<Begun> {
         let provider = self.provider(self.handoff.begun)?;

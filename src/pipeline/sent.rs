@@ -156,6 +156,28 @@ impl Sent {
         }
     }
 
+    /// The host begins, or has begun, its attempt of this number, counted from 1: those before it that were not seen here
+    /// ran in another VM. Each attempt has its own leg, and with another's credential a request must not go out.
+    pub fn attempt_is(&mut self, number: usize) {
+        while self.attempts.len() < number.saturating_sub(1).min(self.legs.len()) {
+            self.begin_unseen();
+        }
+    }
+
+    /// How many attempts are known to have begun.
+    pub fn attempts(&self) -> usize {
+        self.attempts.len()
+    }
+
+    /// Whether the latest attempt's answer had this status when it was passed on.
+    pub fn told(&self, status: u16) -> bool {
+        let told = |attempt: &Attempt| match &attempt.fault {
+            Some(fault) => Some(fault.status()),
+            None => attempt.status,
+        };
+        self.attempts.last().and_then(told) == Some(status)
+    }
+
     /// An attempt begins at the provider that the request's own host and path name.
     pub fn begin_here(&mut self, headers: &Headers) -> Departure {
         self.begin_unseen();

@@ -167,6 +167,15 @@ fn what_is_asked_wrongly_is_refused_with_its_own_status() {
         refused("GET", "/v1/files", "tg-limited", None),
         (403, "refused_model_forbidden")
     );
+    assert_eq!(
+        refused(
+            "POST",
+            "/v1/responses",
+            "tg-agent",
+            Some(r#"{"model":"gpt-4o","background":true}"#)
+        ),
+        (400, "refused_background")
+    );
     // A model that is there, but not in the client's dialect.
     assert_eq!(
         refused("POST", CHAT, "tg-agent", Some(r#"{"model":"claude"}"#)),
@@ -558,4 +567,126 @@ fn an_attempt_in_another_vm_needs_the_handoff_alone() {
         body.contains(r#""model":"llama""#) && body.contains("include_usage"),
         "{body}"
     );
+}
+
+#[test]
+fn a_model_in_a_body_that_nobody_reads_opens_no_door() {
+    let named = r#"{"model":"small"}"#;
+    for method in ["GET", "HEAD", "DELETE", "OPTIONS"] {
+        let headers = head(method, "/v1/files/f-1", "tg-limited");
+        for world in [world(), world_of(r#""hold_headers": false,"#)] {
+            let host = if world.hold_headers {
+                "gateway.test"
+            } else {
+                "first.test"
+            };
+            let headers = Headers::from_pairs(
+                headers
+                    .iter()
+                    .map(|(name, value)| (std::str::from_utf8(name).unwrap(), std::str::from_utf8(value).unwrap()))
+                    .map(|(name, value)| (name, if name == ":authority" { host } else { value })),
+            );
+            // Before a byte of the body, because a provider may act on the headers alone.
+            assert!(
+                matches!(receive(&world, &headers, false, T0), Receipt::Refuse(_)),
+                "{method}"
+            );
+        }
+    }
+    let headers = head("POST", "/v1/images/generations", "tg-limited");
+    assert!(awaiting(&world(), &headers).ask(named.as_bytes()).is_ok());
+}
+
+#[test]
+fn of_two_models_none_is_let_through_unnamed() {
+    let world = world_of(r#""default_provider": "first","#);
+    let headers = head("POST", "/v1/images/generations", "tg-agent");
+    let refused = awaiting(&world, &headers).ask(br#"{"model":"small","model":"dear"}"#);
+    assert_eq!(refused.unwrap_err().answer().status, 400);
+    assert!(awaiting(&world, &headers).ask(br#"{"prompt":"x"}"#).is_ok());
+}
+
+#[test]
+fn a_method_that_would_tell_the_credential_is_refused() {
+    for method in ["TRACE", "PURGE", "post"] {
+        assert_eq!(
+            refused(method, "/v1/files", "tg-agent", None),
+            (405, "refused_method"),
+            "{method}"
+        );
+    }
+}
+
+#[test]
+fn whatever_can_generate_is_billed_and_reading_it_again_is_not() {
+    let world = world_of(r#""default_provider": "first","#);
+    for (method, tokens) in [("PUT", 1), ("PATCH", 1), ("POST", 1), ("GET", 0), ("DELETE", 0)] {
+        let headers = head(method, "/v1/images/generations", "tg-agent");
+        let mut sent = awaiting(&world, &headers).ask(br#"{"model":"small"}"#).unwrap();
+        let _ = sent.begin(&headers);
+        sent.reply_head(&reply("200", "application/json"), false, T0);
+        let _ = sent.reply_chunk(ANSWER.as_bytes(), T0, true);
+        let record = sent.record(Ending::ByProvider, T0);
+        let metered = record
+            .attempts
+            .iter()
+            .filter(|attempt| matches!(attempt.bill, Bill::Metered { .. }));
+        assert_eq!(metered.count(), tokens, "{method}");
+    }
+}
+
+#[test]
+fn where_hosts_choose_a_client_steers_no_router_either() {
+    let world = world_of(r#""hold_headers": false,"#);
+    let headers = Headers::from_pairs([
+        (":method", "POST"),
+        (":path", CHAT),
+        (":authority", "first.test"),
+        ("authorization", "Bearer tg-agent"),
+        ("x-envoy-hedge-on-per-try-timeout", "true"),
+        ("x-envoy-upstream-rq-per-try-timeout-ms", "1"),
+        ("x-envoy-retry-on", "5xx"),
+    ]);
+    let departure = awaiting(&world, &headers).departs(&headers);
+    for name in [
+        "x-envoy-hedge-on-per-try-timeout",
+        "x-envoy-upstream-rq-per-try-timeout-ms",
+        "x-envoy-retry-on",
+    ] {
+        let times = departure.remove.iter().filter(|removed| **removed == name).count();
+        assert_eq!(times, 1, "{name}");
+    }
+}
+
+#[test]
+fn an_attempt_is_dressed_for_its_own_provider_although_another_vm_saw_those_before() {
+    let headers = head("POST", CHAT, "tg-agent");
+    let mut sent = sent(ASK);
+    sent.attempt_is(2);
+    let begun = sent.begin(&headers).unwrap();
+    assert!(
+        begun
+            .departure
+            .set
+            .contains(&("authorization", "Bearer sk-SECOND".to_owned()))
+    );
+    assert!(!sent.told(200));
+    sent.reply_head(&reply("200", "application/json"), false, T0);
+    assert!(sent.told(200));
+    let _ = sent.reply_chunk(ANSWER.as_bytes(), T0, true);
+    let record = sent.record(Ending::ByProvider, T0);
+    assert_eq!((record.provider, record.attempts.len()), ("second", 2));
+    assert_eq!(record.attempts.first().unwrap().bill, Bill::Nothing);
+
+    let place = crate::handoff::Place { vm: 1, exchange: 1 };
+    let mut foreign = Foreign::new(world(), super::tests::sent(ASK).handoff(place));
+    foreign.attempt_is(2);
+    let begun = foreign.begin(&headers).unwrap();
+    assert!(
+        begun
+            .departure
+            .set
+            .contains(&("authorization", "Bearer sk-SECOND".to_owned()))
+    );
+    assert_eq!(begun.next_cluster.as_deref(), Some("second"));
 }

@@ -84,8 +84,9 @@ impl HttpContext for Gateway {
             Receipt::Await(received) => {
                 enter(received.arrival(), 1);
                 let holds = world.hold_headers;
-                if !holds {
-                    survive(host::depart(&received.departs(&headers)));
+                if !holds && let Err(error) = host::depart(&received.departs(&headers)) {
+                    survive(Err(error));
+                    return self.refuse(received.fail(Fault::Internal));
                 }
                 self.stage = Stage::Waiting(received);
                 if holds { Action::Pause } else { Action::Continue }
@@ -114,9 +115,8 @@ impl HttpContext for Gateway {
         let received = match core::mem::take(&mut self.stage) {
             Stage::Waiting(received) => received,
             stage => {
-                let early = matches!(&stage, Stage::Sent(under) if under.early);
                 self.stage = stage;
-                return if early { Action::Pause } else { Action::Continue };
+                return self.rest();
             }
         };
         if !ends {
@@ -139,7 +139,7 @@ impl HttpContext for Gateway {
             }
             stage => {
                 self.stage = stage;
-                Action::Continue
+                self.rest()
             }
         }
     }
@@ -157,7 +157,10 @@ impl HttpContext for Gateway {
         let status = host::header(Side::Response, ":status")
             .and_then(|status| status.parse().ok())
             .unwrap_or(0);
-        let seen = matches!(under.reply, Reply::Elsewhere) && sent.answered();
+        let elsewhere = matches!(under.reply, Reply::Elsewhere);
+        // An earlier attempt's answer was seen; the one on its way may be that of an attempt in another VM.
+        let later = |sent: &Sent| host::attempt().filter(|number| *number > sent.attempts());
+        let seen = elsewhere && sent.answered() && (sent.told(status) || later(&sent).is_none());
         if seen && status < 400 {
             return Action::Continue;
         }
@@ -168,7 +171,10 @@ impl HttpContext for Gateway {
             return Action::Continue;
         }
         if !seen {
-            if !sent.begun() {
+            if elsewhere && let Some(number) = later(&sent) {
+                sent.attempt_is(number);
+                sent.begin_unseen();
+            } else if !sent.begun() {
                 sent.begin_unseen();
             }
             read_head(&mut sent, ends);
@@ -233,19 +239,24 @@ impl Gateway {
         let Ok(body) = host::body(Side::Request, size) else {
             return self.refuse(received.fail(Fault::Internal));
         };
-        match received.ask(&body) {
-            Err(refused) => self.refuse(refused),
-            Ok(sent) if holds => match host::headers(Side::Request) {
-                Ok(headers) => {
-                    self.send(*sent, &headers, started);
-                    Action::Continue
-                }
+        let headers = if holds {
+            match host::headers(Side::Request) {
+                Ok(headers) => Some(headers),
                 Err(error) => {
                     survive(Err(error));
-                    Action::Continue
+                    return self.refuse(received.fail(Fault::Internal));
                 }
-            },
-            Ok(mut sent) => {
+            }
+        } else {
+            None
+        };
+        match (received.ask(&body), headers) {
+            (Err(refused), _) => self.refuse(refused),
+            (Ok(sent), Some(headers)) => {
+                self.send(*sent, &headers, started);
+                Action::Continue
+            }
+            (Ok(mut sent), None) => {
                 sent.begin_unseen();
                 if let Some(edited) = sent.translate(&body) {
                     survive(host::replace_body(Side::Request, size, &edited));
@@ -277,6 +288,15 @@ impl Gateway {
             reply: Reply::Elsewhere,
             early: false,
         });
+    }
+
+    /// What becomes of what follows a body that is judged already: of a request that was answered, nothing passes.
+    fn rest(&self) -> Action {
+        match &self.stage {
+            Stage::Refused(_) | Stage::Answered(_) => Action::Pause,
+            Stage::Sent(under) if under.early => Action::Pause,
+            Stage::Outside | Stage::Waiting(_) | Stage::Sent(_) => Action::Continue,
+        }
     }
 
     /// An answer came while the body was awaited.

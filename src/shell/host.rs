@@ -224,6 +224,13 @@ pub(super) fn property(path: &str) -> Option<Vec<u8>> {
     .flatten()
 }
 
+/// The number of the host's latest attempt at the request, counted from 1. `None`: none began, or the host does not tell.
+pub(super) fn attempt() -> Option<usize> {
+    let number = property("upstream\0request_attempt_count")?;
+    let number = u64::from_le_bytes(number.try_into().ok()?);
+    usize::try_from(number).ok().filter(|number| *number > 0)
+}
+
 /// Publishes a property of the request, as filter state `wasm.<name>`.
 pub(super) fn set_property(name: &str, value: &str) -> Result<(), Error> {
     // SAFETY: both texts outlive the call.

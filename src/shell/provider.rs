@@ -117,11 +117,20 @@ impl Provider {
     fn begin(&mut self, headers: &Headers) -> Option<Begun> {
         let text = String::from_utf8(host::property(PROPERTY)?).ok()?;
         if let Some(exchange) = exchanges::find(Handoff::place(&text)?) {
-            let begun = exchange.try_borrow_mut().ok()?.begin(headers);
+            let begun = {
+                let mut sent = exchange.try_borrow_mut().ok()?;
+                if let Some(number) = host::attempt() {
+                    sent.attempt_is(number);
+                }
+                sent.begin(headers)
+            };
             self.attempt = Attempt::Here(exchange);
             return begun;
         }
         let mut foreign = Foreign::new(Rc::clone(self.world.as_ref()?), Handoff::decode(&text)?);
+        if let Some(number) = host::attempt() {
+            foreign.attempt_is(number);
+        }
         let begun = foreign.begin(headers);
         survive(host::set_property(PROPERTY, &foreign.handoff().encode()));
         self.attempt = Attempt::Foreign(Box::new(foreign));
