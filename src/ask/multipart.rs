@@ -106,10 +106,10 @@ fn names_model(head: &[u8]) -> Result<bool, &'static str> {
         let (name, value) = line
             .split_at_checked(memchr::memchr(b':', line).ok_or(BROKEN)?)
             .ok_or(BROKEN)?;
-        if name.eq_ignore_ascii_case(b"content-disposition") {
-            if field.replace(disposed(value.get(1..).unwrap_or_default())?).is_some() {
-                return Err("a part has two dispositions");
-            }
+        if name.eq_ignore_ascii_case(b"content-disposition")
+            && field.replace(disposed(value.get(1..).unwrap_or_default())?).is_some()
+        {
+            return Err("a part has two dispositions");
         }
         encoded |= name.trim_ascii().eq_ignore_ascii_case(b"content-transfer-encoding");
     }
