@@ -11,6 +11,8 @@ from harness.process import living, refusing_port
 from harness.simulator import Simulator
 from harness.standing import Standing
 
+pytest.register_assert_rewrite("harness.discretion")
+
 # hold: headers are held and requests routed by their model. no_hold: the host cannot hold them, the mesh routes.
 SHAPES = ["hold", "no_hold"]
 

@@ -4,8 +4,8 @@ import anthropic
 import openai
 import pytest
 
+from harness.discretion import tells_nothing
 from harness.simulator import simulate
-from test_keys import tells_nothing
 
 QUESTION = [{"role": "user", "content": "Are you there?"}]
 CHAT = {"model": "gpt-4o-mini", "messages": QUESTION}

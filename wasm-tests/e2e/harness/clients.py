@@ -84,4 +84,11 @@ class Clients:
         headers = self._headers(provider, simulate, options.pop("headers", None))
         if key is not None:
             headers = {"Authorization": f"Bearer {self.secret(key)}", **headers}
-        return {"base_url": self.base, "timeout": HANG_GUARD, "headers": headers, "trust_env": False, **options}
+        return {
+            "base_url": self.base,
+            "timeout": HANG_GUARD,
+            "headers": headers,
+            "verify": False,
+            "trust_env": False,
+            **options,
+        }
