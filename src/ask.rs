@@ -331,6 +331,11 @@ fn count(number: &[u8]) -> Option<u64> {
 }
 
 impl Ask {
+    /// Whether this is a stream that tells its usage only when asked, and the caller did not ask.
+    pub fn lacks_usage(&self) -> bool {
+        self.takes_stream_options && !self.usage_asked
+    }
+
     /// The body with the model's name replaced and the stream's usage asked for; every other byte survives.
     ///
     /// `None` when nothing changes. `include_usage` has an effect only on a stream of an endpoint that knows

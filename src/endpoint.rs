@@ -120,6 +120,35 @@ pub fn model_id(path: &str) -> Option<String> {
     (is_models && !id.is_empty()).then(|| id.join("/"))
 }
 
+/// Whether an endpoint without a name of its own ([`Endpoint::Other`]) takes a model, and does what it does with it: the
+/// ones of which that is known. Elsewhere a model in a request means nothing, or not all.
+pub fn takes_model(path: &str) -> bool {
+    const TAKE: [&str; 9] = [
+        "audio",
+        "edits",
+        "images",
+        "moderations",
+        "ocr",
+        "rerank",
+        "score",
+        "tokenize",
+        "videos",
+    ];
+    segment(path, 1).is_some_and(|name| TAKE.contains(&name.as_str()))
+}
+
+/// Whether a path leads to a connection that cannot be metered: `/v1/realtime/…` gives out credentials for WebSockets.
+pub fn leads_to_upgrade(path: &str) -> bool {
+    segment(path, 1).as_deref() == Some("realtime")
+}
+
+fn segment(path: &str, index: usize) -> Option<String> {
+    Segments::of(path)?
+        .0
+        .get(index)
+        .map(|segment| segment.to_ascii_lowercase())
+}
+
 /// The segments of a path, unescaped, without empty and dot segments.
 struct Segments<'a>(Vec<Cow<'a, str>>);
 
@@ -173,6 +202,29 @@ fn unescape(raw: &str) -> Option<Cow<'_, str>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_takes_a_model_is_known_by_any_spelling() {
+        for path in [
+            "/v1/images/generations",
+            "/v1//Audio/transcriptions?x=y",
+            "/v1/rerank",
+            "/v1/%6doderations",
+        ] {
+            assert!(takes_model(path), "{path}");
+        }
+        for path in [
+            "/v1/batches",
+            "/v1/files",
+            "/v1/responses/resp_1/cancel",
+            "/v1/x/images",
+            "/v1",
+        ] {
+            assert!(!takes_model(path), "{path}");
+        }
+        assert!(leads_to_upgrade("/v1/Realtime/client_secrets"));
+        assert!(!leads_to_upgrade("/v1/files/realtime"));
+    }
 
     #[test]
     fn the_documented_paths_are_told_apart() {

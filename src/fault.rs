@@ -80,6 +80,17 @@ pub struct Answer {
     pub body: Vec<u8>,
 }
 
+impl Answer {
+    /// JSON, with the request's id (unless it is empty) where each dialect's SDKs look for it.
+    pub fn new(status: u16, request_id: &str, body: Vec<u8>) -> Self {
+        let mut headers = vec![("content-type", "application/json".to_owned())];
+        if !request_id.is_empty() {
+            headers.extend(["x-request-id", "request-id"].map(|name| (name, request_id.to_owned())));
+        }
+        Self { status, headers, body }
+    }
+}
+
 struct Telling {
     status: u16,
     /// OpenAI's `error.type`.
@@ -124,11 +135,8 @@ impl Fault {
     /// The whole answer in the client's dialect: the shape and the status from which its official SDKs raise the
     /// matching exception class, with the request's id where each SDK looks for it.
     pub fn answer(&self, dialect: Dialect, request_id: &str) -> Answer {
-        let mut headers = vec![("content-type", "application/json".to_owned())];
-        if !request_id.is_empty() {
-            headers.push(("x-request-id", request_id.to_owned()));
-            headers.push(("request-id", request_id.to_owned()));
-        }
+        let mut answer = Answer::new(self.status(), request_id, self.body(dialect, request_id));
+        let headers = &mut answer.headers;
         match self {
             Self::MethodWrong { allowed } => headers.push(("allow", (*allowed).to_owned())),
             Self::KeyMissing | Self::KeyUnknown | Self::KeyDisabled | Self::KeyExpired => {
@@ -140,11 +148,7 @@ impl Fault {
         if matches!(self, Self::Upgrade | Self::ProviderNone | Self::Internal) {
             headers.push(("x-should-retry", "false".to_owned()));
         }
-        Answer {
-            status: self.status(),
-            headers,
-            body: self.body(dialect, request_id),
-        }
+        answer
     }
 
     /// The body alone, in the client's dialect.

@@ -71,10 +71,7 @@ pub const OUTCOMES: &[(&str, &str)] = &[
     ("refused_body_late", "408: the body did not arrive in time"),
     ("refused_body_invalid", "400 or 415: the body cannot be read"),
     ("refused_upgrade", "501: a WebSocket was asked for"),
-    (
-        "refused_background",
-        "400: an answer to be fetched later was asked for",
-    ),
+    ("refused_background", "400: an answer to be fetched later was asked for"),
     (
         "refused_no_provider",
         "404: no provider is configured for such a request",

@@ -12,6 +12,7 @@ mod exchanges;
 mod gateway;
 mod host;
 mod provider;
+mod reply;
 mod root;
 mod series;
 

@@ -110,6 +110,8 @@ impl Attempt {
             (Some(429), _) => "provider_rate_limited",
             (Some(408 | 500..), _) => "provider_error",
             (Some(400..), _) => "client_error",
+            // A redirection: its endpoint is not where the document says.
+            (Some(300..), _) => "provider_error",
             (Some(_), _) if reading.error_in_stream => "provider_error",
             (Some(_), _) if over => "ok",
             (Some(_), Ending::ByClient) => "interrupted_by_client",

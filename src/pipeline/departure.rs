@@ -70,7 +70,7 @@ const ROUTER_HEADERS: &[&str] = &[
 const ANTHROPIC_VERSION: &str = "2023-06-01";
 
 /// Takes the client's credential and identity away and shows the provider the gateway's.
-pub(super) fn to_provider(provider: &Provider, headers: &Headers) -> Departure {
+fn to_provider(provider: &Provider, headers: &Headers) -> Departure {
     let mut departure = Departure {
         remove: present(CLIENT_HEADERS, headers),
         set: Vec::new(),
@@ -83,6 +83,16 @@ pub(super) fn to_provider(provider: &Provider, headers: &Headers) -> Departure {
     if provider.dialect == Dialect::Anthropic && !headers.has("anthropic-version") {
         departure.set.push(("anthropic-version", ANTHROPIC_VERSION.to_owned()));
     }
+    departure
+}
+
+/// The same for one attempt of many: with this provider's path for the client's, and its host.
+pub(super) fn to_attempt(provider: &Provider, path: &str, headers: &Headers) -> Departure {
+    let mut departure = to_provider(provider, headers);
+    departure
+        .set
+        .push((":path", provider.endpoint.path(provider.dialect, path)));
+    departure.set.push((":authority", provider.endpoint.authority()));
     departure
 }
 

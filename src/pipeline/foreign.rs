@@ -35,11 +35,7 @@ impl Foreign {
     /// The attempt begins. `None` where this VM's configuration does not know the provider.
     pub fn begin(&mut self, headers: &Headers) -> Option<Begun> {
         let provider = self.provider(self.handoff.begun)?;
-        let mut departure = departure::to_provider(provider, headers);
-        departure
-            .set
-            .push((":path", provider.endpoint.path(provider.dialect, &self.handoff.path)));
-        departure.set.push((":authority", provider.endpoint.authority()));
+        let departure = departure::to_attempt(provider, &self.handoff.path, headers);
         self.handoff.begun += 1;
         let next_cluster = self
             .provider(self.handoff.begun)
@@ -61,8 +57,7 @@ impl Foreign {
         let (_, model) = self.leg(self.handoff.begun.saturating_sub(1))?;
         let ask = ask::read(self.handoff.endpoint, body).ok()?;
         let renamed = Some(model.as_str()).filter(|model| !model.is_empty() && *model != ask.model);
-        let adds_usage = ask.stream && !ask.usage_asked && self.handoff.endpoint.takes_stream_options();
-        ask.rewrite(body, renamed, adds_usage)
+        ask.rewrite(body, renamed, ask.lacks_usage())
     }
 
     /// The last leg is repeated, as within one VM.

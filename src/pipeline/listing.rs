@@ -22,16 +22,7 @@ pub(super) fn answer(arrival: &Arrival, path: &str) -> Result<Answer, Fault> {
             usable.then(|| entry(arrival.dialect, &id)).ok_or_else(unknown)?
         }
     };
-    let headers = vec![
-        ("content-type", "application/json".to_owned()),
-        ("x-request-id", arrival.request_id.clone()),
-        ("request-id", arrival.request_id.clone()),
-    ];
-    Ok(Answer {
-        status: 200,
-        headers,
-        body: body.to_string().into_bytes(),
-    })
+    Ok(Answer::new(200, &arrival.request_id, body.to_string().into_bytes()))
 }
 
 /// Sources: OpenAI API reference, "List models"; Anthropic API reference, "List Models".

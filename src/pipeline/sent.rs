@@ -24,6 +24,9 @@ const PROVIDER_HEADERS: &[&str] = &[
     "openai-organization",
     "openai-project",
     "anthropic-organization-id",
+    // Ours alone to set.
+    "x-tollgate-request-id",
+    "x-tollgate-retry",
     // Promises about another host.
     "alt-svc",
     "strict-transport-security",
@@ -136,11 +139,7 @@ impl Sent {
         let leg = *self.leg_to_come()?;
         self.attempts.push(Attempt::new(leg));
         let provider = self.provider(&leg)?;
-        let mut departure = departure::to_provider(provider, headers);
-        departure
-            .set
-            .push((":path", provider.endpoint.path(provider.dialect, &self.path)));
-        departure.set.push((":authority", provider.endpoint.authority()));
+        let departure = departure::to_attempt(provider, &self.path, headers);
         Some(Begun {
             departure,
             translates: self.translates(&leg),
@@ -191,7 +190,7 @@ impl Sent {
     fn translates(&self, leg: &Leg) -> bool {
         let model = self.target(leg).map(|target| &*target.model);
         match &self.body {
-            Body::Json(ask) => self.adds_usage(ask) || model.is_some_and(|model| model != ask.model),
+            Body::Json(ask) => ask.lacks_usage() || model.is_some_and(|model| model != ask.model),
             Body::Form { name, .. } => model.is_some_and(|model| model != name),
             Body::Opaque => false,
         }
@@ -208,7 +207,7 @@ impl Sent {
         match &self.body {
             Body::Json(ask) => {
                 let renamed = model.filter(|model| *model != ask.model);
-                ask.rewrite(body, renamed, self.adds_usage(ask))
+                ask.rewrite(body, renamed, ask.lacks_usage())
             }
             Body::Form { name, span } => {
                 let model = model.filter(|model| model != name)?;
@@ -226,14 +225,9 @@ impl Sent {
             .unwrap_or(0);
         let endpoint = self.endpoint();
         let hides = match &self.body {
-            Body::Json(ask) => self.adds_usage(ask),
+            Body::Json(ask) => ask.lacks_usage(),
             Body::Form { .. } | Body::Opaque => false,
         };
-        let ours = self
-            .attempts
-            .last()
-            .and_then(|attempt| self.provider(&attempt.leg))
-            .is_some_and(|p| p.credential.is_some());
         let mut head = ReplyHead {
             remove: PROVIDER_HEADERS
                 .iter()
@@ -246,7 +240,7 @@ impl Sent {
             head.set
                 .push(("x-tollgate-request-id", self.arrival.request_id.clone()));
         }
-        let refusal = (matches!(status, 401 | 403) && ours).then_some(Fault::ProviderCredential);
+        let refusal = matches!(status, 401 | 403).then_some(Fault::ProviderCredential);
         let refusal_body = refusal
             .as_ref()
             .map(|fault| fault.body(self.arrival.dialect, &self.arrival.request_id));
@@ -314,6 +308,8 @@ impl Sent {
         let fault = match status {
             408 if !self.begun() => Fault::BodyLate,
             408 | 504 => Fault::ProviderSilent,
+            // No other 500 is Envoy's own than one that our provider role gave up with.
+            500 => Fault::Internal,
             413 => Fault::BodyTooLarge {
                 limit: self.arrival.world.max_body_bytes,
             },
@@ -358,9 +354,11 @@ impl Sent {
             record.outcome = outcome;
             if let Some(first) = attempt.meter.as_ref().and_then(Meter::first_token_ns) {
                 record.first_token_ms = Some(Now(first).since(self.arrival.since) / 1_000_000);
-                let took = attempt.ended.unwrap_or(now).since(Now(first));
-                let after_first = output_tokens(&bill).saturating_sub(1);
-                record.per_token_us = (took / 1_000).checked_div(after_first);
+                // Of a stream that was cut it is not known when its last token came.
+                record.per_token_us = attempt.ended.and_then(|ended| {
+                    let after_first = output_tokens(&bill).saturating_sub(1);
+                    (ended.since(Now(first)) / 1_000).checked_div(after_first)
+                });
             }
             let undecoded = reading.undecoded || attempt.unreadable;
             record.attempts.push(Attempted {
@@ -378,11 +376,6 @@ impl Sent {
 
     fn endpoint(&self) -> Endpoint {
         self.arrival.endpoint.unwrap_or(Endpoint::Other)
-    }
-
-    /// Whether Tollgate asks for a stream's usage on its own account, and so hides it again.
-    fn adds_usage(&self, ask: &Ask) -> bool {
-        ask.stream && !ask.usage_asked && self.endpoint().takes_stream_options()
     }
 
     /// The last leg is repeated, should Envoy try more often than there are legs.

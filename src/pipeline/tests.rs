@@ -176,6 +176,16 @@ fn what_is_asked_wrongly_is_refused_with_its_own_status() {
         ),
         (400, "refused_background")
     );
+    // What a model means nothing to is no way around the key's list, and a credential for a WebSocket none either.
+    let decoy = r#"{"model":"small"}"#;
+    assert_eq!(
+        refused("POST", "/v1/batches", "tg-limited", Some(decoy)),
+        (403, "refused_model_forbidden")
+    );
+    assert_eq!(
+        refused("POST", "/v1/realtime/client_secrets", "tg-agent", Some(decoy)),
+        (501, "refused_upgrade")
+    );
     // A model that is there, but not in the client's dialect.
     assert_eq!(
         refused("POST", CHAT, "tg-agent", Some(r#"{"model":"claude"}"#)),

@@ -6,8 +6,8 @@ use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::Action;
 
 use super::exchanges::{self, Shared};
-use super::gateway::{read_chunk, read_end, read_head};
 use super::host::{self, Side};
+use super::reply::{read_chunk, read_end, read_head};
 use super::series::survive;
 use crate::dialect::Dialect;
 use crate::fault::Fault;

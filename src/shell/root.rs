@@ -123,7 +123,7 @@ fn put_in_force(hash: &str) {
     if before.as_deref() == Some(hash) {
         return;
     }
-    if let Ok(true) = host::set_shared(IN_FORCE, hash.as_bytes(), version) {
+    if series::won(IN_FORCE, hash.as_bytes(), version) {
         log::info!("configuration {hash} is in force");
         if let Some(before) = before {
             series::observe(&metrics::CONFIG, &[&before], 0);
@@ -142,9 +142,7 @@ fn reject(problems: &[String], text: &[u8]) -> bool {
     }
     let digest = caller::digest(text);
     let (before, version) = host::shared(REJECTED).map_or((None, None), |(hash, version)| (Some(hash), Some(version)));
-    if before.as_deref() != Some(&digest[..])
-        && let Ok(true) = host::set_shared(REJECTED, &digest, version)
-    {
+    if before.as_deref() != Some(&digest[..]) && series::won(REJECTED, &digest, version) {
         series::observe(&metrics::CONFIG_LOADS, &["rejected"], 1);
     }
     false

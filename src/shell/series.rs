@@ -80,6 +80,14 @@ pub(super) fn survive(result: Result<(), host::Error>) {
     }
 }
 
+/// Writes a value that all VMs share, unless somebody else was first: whether it was written.
+pub(super) fn won(key: &str, value: &[u8], version: Option<u32>) -> bool {
+    host::set_shared(key, value, version).unwrap_or_else(|error| {
+        survive(Err(error));
+        false
+    })
+}
+
 /// Takes the configured bound, and defines again every series that any VM has had.
 pub(super) fn configure(most: usize) {
     let first = SERIES.with_borrow_mut(|series| series.most.replace(most as u64).is_none());
@@ -189,7 +197,10 @@ fn enlist(metric: &Metric, name: &str, always: bool) -> bool {
         let (index, version) = count();
         if let Ok(true) = host::set_shared(COUNT, &(index + 1).to_le_bytes(), version) {
             let entry: Vec<u8> = [&[kind], name.as_bytes()].concat();
-            survive(host::set_shared(&numbered(index), &entry, None).map(drop));
+            // Not counted, because counting lists a series.
+            if let Err(error) = host::set_shared(&numbered(index), &entry, None) {
+                log::warn!("a series could not be listed: status {}", error.status);
+            }
             if metric != &metrics::SERIES {
                 observe(&metrics::SERIES, &[], index + 1);
             }
