@@ -28,6 +28,7 @@ use crate::metrics;
 use crate::record::Record;
 use crate::world::{KeyId, ModelId, ProviderId, World};
 
+mod answer;
 mod attempt;
 mod departure;
 mod foreign;
@@ -35,6 +36,7 @@ mod listing;
 mod received;
 mod sent;
 
+pub use answer::Answering;
 pub use attempt::{Attempt, Begun, Ending, ReplyHead};
 pub use departure::Departure;
 pub use foreign::Foreign;

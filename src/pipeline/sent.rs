@@ -2,15 +2,15 @@
 
 use std::ops::Range;
 
-use super::attempt::{Asked, Attempt, Begun, Ending, ReplyHead};
+use super::attempt::{Asked, Attempt, Begun, Ending};
 use super::departure::{self, Departure};
 use super::{Arrival, Now};
 use crate::ask::Ask;
 use crate::endpoint::Endpoint;
-use crate::fault::{Answer, Fault};
+use crate::fault::Fault;
 use crate::handoff::{Handoff, Place};
 use crate::headers::Headers;
-use crate::meter::{Meter, Passed};
+use crate::meter::Meter;
 use crate::metrics;
 use crate::price::Price;
 use crate::provider::Provider;
@@ -18,35 +18,19 @@ use crate::record::{Attempted, Bill, Record};
 use crate::route::Leg;
 use crate::world::{ModelId, Target};
 
-/// Headers of a reply that concern the provider and its customer (the gateway's operator) alone.
-const PROVIDER_HEADERS: &[&str] = &[
-    "set-cookie",
-    "openai-organization",
-    "openai-project",
-    "anthropic-organization-id",
-    // Ours alone to set.
-    "x-tollgate-request-id",
-    "x-tollgate-retry",
-    // Promises about another host.
-    "alt-svc",
-    "strict-transport-security",
-    "nel",
-    "report-to",
-];
-
 /// A request that has somewhere to go.
 #[derive(Debug)]
 #[must_use = "what was sent is recorded"]
 pub struct Sent {
-    arrival: Arrival,
+    pub(super) arrival: Arrival,
     path: String,
     posts: bool,
     model: Option<ModelId>,
-    body: Body,
+    pub(super) body: Body,
     legs: Vec<Leg>,
-    attempts: Vec<Attempt>,
+    pub(super) attempts: Vec<Attempt>,
     /// Answered in the end by us, because no provider did.
-    fault: Option<Fault>,
+    pub(super) fault: Option<Fault>,
     /// Spent inside Tollgate until it left.
     added_ns: u64,
 }
@@ -163,20 +147,6 @@ impl Sent {
         }
     }
 
-    /// How many attempts are known to have begun.
-    pub fn attempts(&self) -> usize {
-        self.attempts.len()
-    }
-
-    /// Whether the latest attempt's answer had this status when it was passed on.
-    pub fn told(&self, status: u16) -> bool {
-        let told = |attempt: &Attempt| match &attempt.fault {
-            Some(fault) => Some(fault.status()),
-            None => attempt.status,
-        };
-        self.attempts.last().and_then(told) == Some(status)
-    }
-
     /// An attempt begins at the provider that the request's own host and path name.
     pub fn begin_here(&mut self, headers: &Headers) -> Departure {
         self.begin_unseen();
@@ -215,114 +185,6 @@ impl Sent {
             }
             Body::Opaque => None,
         }
-    }
-
-    /// The head of a reply. `ends` says that no body follows.
-    pub fn reply_head(&mut self, headers: &Headers, ends: bool, now: Now) -> ReplyHead {
-        let status = headers
-            .text(":status")
-            .and_then(|status| status.parse().ok())
-            .unwrap_or(0);
-        let endpoint = self.endpoint();
-        let hides = match &self.body {
-            Body::Json(ask) => ask.lacks_usage(),
-            Body::Form { .. } | Body::Opaque => false,
-        };
-        let mut head = ReplyHead {
-            remove: PROVIDER_HEADERS
-                .iter()
-                .copied()
-                .filter(|name| headers.has(name))
-                .collect(),
-            ..ReplyHead::default()
-        };
-        if !self.arrival.request_id.is_empty() {
-            head.set
-                .push(("x-tollgate-request-id", self.arrival.request_id.clone()));
-        }
-        let refusal = matches!(status, 401 | 403).then_some(Fault::ProviderCredential);
-        let refusal_body = refusal
-            .as_ref()
-            .map(|fault| fault.body(self.arrival.dialect, &self.arrival.request_id));
-        let Some(attempt) = self.attempts.last_mut() else {
-            return head;
-        };
-        attempt.status = Some(status);
-        attempt.ended = ends.then_some(now);
-        if let Some(fault) = refusal {
-            head.status = Some(fault.status());
-            head.remove
-                .extend(["content-length", "content-encoding", "www-authenticate"]);
-            head.set.push(("content-type", "application/json".to_owned()));
-            attempt.fault = Some(fault);
-            attempt.replacement = refusal_body;
-            return head;
-        }
-        let encoded = headers
-            .text("content-encoding")
-            .is_some_and(|e| !e.trim().eq_ignore_ascii_case("identity"));
-        let media = headers.text("content-type").unwrap_or_default();
-        let streaming = media
-            .trim_start()
-            .get(..17)
-            .is_some_and(|m| m.eq_ignore_ascii_case("text/event-stream"));
-        attempt.unreadable = encoded;
-        if !encoded {
-            let success = (200..300).contains(&status);
-            attempt.meter = Some(Meter::new(endpoint, streaming, hides && streaming, success));
-        }
-        if hides && streaming {
-            head.remove.push("content-length");
-        }
-        head
-    }
-
-    /// Whether the time of the next chunk matters: until the first token of a stream, and at the end.
-    pub fn wants_time(&self) -> bool {
-        self.attempts
-            .last()
-            .and_then(|attempt| attempt.meter.as_ref())
-            .is_some_and(|meter| meter.first_token_ns().is_none())
-    }
-
-    /// Bytes of a reply. What passes on to the client comes back.
-    pub fn reply_chunk(&mut self, chunk: &[u8], now: Now, end: bool) -> Passed {
-        match self.attempts.last_mut() {
-            Some(attempt) => attempt.chunk(chunk, now, end),
-            None => Passed::Unchanged,
-        }
-    }
-
-    /// Whether any attempt's provider has begun to answer (and is the one answering now).
-    pub fn answered(&self) -> bool {
-        self.attempts.last().is_some_and(|attempt| attempt.status.is_some())
-    }
-
-    /// Whether any attempt has begun.
-    pub fn begun(&self) -> bool {
-        !self.attempts.is_empty()
-    }
-
-    /// Envoy answers by itself with this status, because no provider did; what the client is told instead.
-    pub fn unanswered(&mut self, status: u16) -> Answer {
-        let fault = match status {
-            408 if !self.begun() => Fault::BodyLate,
-            408 | 504 => Fault::ProviderSilent,
-            // No other 500 is Envoy's own than one that our provider role gave up with.
-            500 => Fault::Internal,
-            413 => Fault::BodyTooLarge {
-                limit: self.arrival.world.max_body_bytes,
-            },
-            _ => Fault::ProviderUnreachable,
-        };
-        let answer = fault.answer(self.arrival.dialect, &self.arrival.request_id);
-        self.fault = Some(fault);
-        answer
-    }
-
-    /// Whether the answer is not known to be complete, so that it matters why the stream is over.
-    pub fn open(&self) -> bool {
-        self.fault.is_none() && self.attempts.last().is_none_or(|attempt| attempt.ended.is_none())
     }
 
     /// What happened.
@@ -374,7 +236,7 @@ impl Sent {
         record
     }
 
-    fn endpoint(&self) -> Endpoint {
+    pub(super) fn endpoint(&self) -> Endpoint {
         self.arrival.endpoint.unwrap_or(Endpoint::Other)
     }
 
@@ -383,11 +245,11 @@ impl Sent {
         self.legs.get(self.attempts.len()).or(self.legs.last())
     }
 
-    fn provider(&self, leg: &Leg) -> Option<&Provider> {
+    pub(super) fn provider(&self, leg: &Leg) -> Option<&Provider> {
         self.arrival.world.provider(leg.provider)
     }
 
-    fn target(&self, leg: &Leg) -> Option<&Target> {
+    pub(super) fn target(&self, leg: &Leg) -> Option<&Target> {
         self.arrival.world.model(self.model?)?.targets.get(leg.target?)
     }
 

@@ -15,7 +15,7 @@ use crate::fault::{Answer, Fault};
 use crate::handoff::{CLUSTER_PROPERTY, PROPERTY, Place};
 use crate::headers::Headers;
 use crate::metrics;
-use crate::pipeline::{self, Answered, Arrival, Ending, Now, Receipt, Received, Refused, Sent};
+use crate::pipeline::{self, Answered, Answering, Arrival, Ending, Now, Receipt, Received, Refused, Sent};
 use crate::record::Record;
 use crate::world::World;
 
@@ -157,28 +157,15 @@ impl HttpContext for Gateway {
         let status = host::header(Side::Response, ":status")
             .and_then(|status| status.parse().ok())
             .unwrap_or(0);
-        let elsewhere = matches!(under.reply, Reply::Elsewhere);
-        // An earlier attempt's answer was seen; the one on its way may be that of an attempt in another VM.
-        let later = |sent: &Sent| host::attempt().filter(|number| *number > sent.attempts());
-        let seen = elsewhere && sent.answered() && (sent.told(status) || later(&sent).is_none());
-        if seen && status < 400 {
-            return Action::Continue;
-        }
-        if host::property(DETAILS).as_deref() != Some(BY_PROVIDER) {
-            let answer = sent.unanswered(status);
-            drop(sent);
-            under.reply = replace(answer, ends);
-            return Action::Continue;
-        }
-        if !seen {
-            if elsewhere && let Some(number) = later(&sent) {
-                sent.attempt_is(number);
-                sent.begin_unseen();
-            } else if !sent.begun() {
-                sent.begin_unseen();
+        let by_provider = || host::property(DETAILS).as_deref() == Some(BY_PROVIDER);
+        let read_there = matches!(under.reply, Reply::Elsewhere);
+        match sent.answering(status, read_there, by_provider, host::attempt) {
+            Answering::Read => {}
+            Answering::Unread => {
+                read_head(&mut sent, ends);
+                under.reply = Reply::Here;
             }
-            read_head(&mut sent, ends);
-            under.reply = Reply::Here;
+            Answering::Envoys(answer) => under.reply = replace(answer, ends),
         }
         Action::Continue
     }
