@@ -33,7 +33,7 @@ const DIRECTORIES: [&str; 12] = [
 ];
 
 /// The most lines of a source file, tests apart.
-const LONGEST: usize = 550;
+const LONGEST: usize = 450;
 
 /// The project's files with one of these extensions (`""`: none), with their paths below its root.
 fn files(extensions: &[&str]) -> Vec<(String, String)> {
