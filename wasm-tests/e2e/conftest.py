@@ -1,6 +1,7 @@
 """Fixtures: the simulated providers, and a gateway of each shape in front of them."""
 
 import shutil
+import signal
 
 import pytest
 
@@ -19,6 +20,8 @@ SHAPES = ["hold", "no_hold"]
 
 def pytest_sessionstart(session):
     """Everything the suite needs is looked for first: what is missing fails the run, it never skips a test."""
+    # Told to end, it still ends what it started.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     if not session.config.option.collectonly:
         for find in (artefacts.command, artefacts.module, artefacts.simulator, artefacts.envoy, artefacts.node):
             find()

@@ -1,4 +1,4 @@
-"""Ways around the meter, a key's list of models, or the gateway's credential: each ends in a refusal or an exact bill."""
+"""Ways around the meter, a key's models or the gateway's credential: each ends in a refusal or an exact bill."""
 
 import json
 
@@ -18,11 +18,11 @@ def part(disposition: str, value: str) -> str:
     return f"--cut\r\nContent-Disposition: {disposition}\r\n\r\n{value}\r\n"
 
 
-def form(*parts: str) -> dict:
+def form(*parts: str, as_type: str = "multipart/form-data; boundary=cut") -> dict:
     """A form whose file is the recording to transcribe."""
     recording = part('form-data; name="file"; filename="bridge.wav"', "RIFF" + "0" * 2000)
     content = "".join([*parts, recording, "--cut--\r\n"]).encode()
-    return {"content": content, "headers": {"content-type": "multipart/form-data; boundary=cut"}}
+    return {"content": content, "headers": {"content-type": as_type}}
 
 
 def named(model: str) -> str:
@@ -41,10 +41,10 @@ def named(model: str) -> str:
     form(part("form-data; name=model", FORBIDDEN)),
     form(part('FORM-DATA ; name = "model"', FORBIDDEN)),
     form(named(ALLOWED + "\r\n--cut\r\nContent-Disposition: form-data; name=\"model\"\r\n\r\n" + FORBIDDEN)),
-    {**form(named(ALLOWED), named(FORBIDDEN)), "headers": {"content-type": "multipart/form-data; boundary=cut; boundary=x"}},
-    {**form(named(ALLOWED), named(FORBIDDEN)), "headers": {"content-type": "Multipart/Form-Data; Boundary=\"cut\""}},
-    {**form(named(ALLOWED), named(FORBIDDEN)), "headers": {"content-type": "application/json"}},
-    {**form(named(ALLOWED), named(FORBIDDEN)), "headers": {"content-type": "text/plain"}},
+    form(named(ALLOWED), named(FORBIDDEN), as_type="multipart/form-data; boundary=cut; boundary=x"),
+    form(named(ALLOWED), named(FORBIDDEN), as_type='Multipart/Form-Data; Boundary="cut"'),
+    form(named(ALLOWED), named(FORBIDDEN), as_type="application/json"),
+    form(named(ALLOWED), named(FORBIDDEN), as_type="text/plain"),
 ])  # fmt: skip
 def test_no_form_hides_a_model_the_key_may_not_use(gateway, clients, tricky):
     mark = gateway.mark()
