@@ -57,6 +57,12 @@ impl Headers {
         self.value(name).is_some()
     }
 
+    /// Whether the body is encoded (compressed) in any way.
+    pub fn has_encoded_body(&self) -> bool {
+        self.text("content-encoding")
+            .is_some_and(|encoding| !encoding.trim().eq_ignore_ascii_case("identity"))
+    }
+
     /// All headers in order.
     pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
         let count = word(&self.block, 0).unwrap_or(0) as usize;

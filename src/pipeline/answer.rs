@@ -76,16 +76,13 @@ impl Sent {
             attempt.replacement = refusal_body;
             return head;
         }
-        let encoded = headers
-            .text("content-encoding")
-            .is_some_and(|e| !e.trim().eq_ignore_ascii_case("identity"));
         let media = headers.text("content-type").unwrap_or_default();
         let streaming = media
             .trim_start()
             .get(..17)
             .is_some_and(|m| m.eq_ignore_ascii_case("text/event-stream"));
-        attempt.unreadable = encoded;
-        if !encoded {
+        attempt.unreadable = headers.has_encoded_body();
+        if !attempt.unreadable {
             let success = (200..300).contains(&status);
             attempt.meter = Some(Meter::new(endpoint, streaming, hides && streaming, success));
         }

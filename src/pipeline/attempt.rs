@@ -6,7 +6,7 @@ use crate::endpoint::Endpoint;
 use crate::estimate;
 use crate::fault::Fault;
 use crate::meter::{Meter, Passed, Reading};
-use crate::price::Price;
+use crate::price::{Nanodollars, Price};
 use crate::record::{Bill, Cost};
 use crate::route::Leg;
 use crate::usage::Usage;
@@ -61,8 +61,8 @@ pub struct Attempt {
 /// What an attempt's request was, as far as its bill depends on it.
 pub(super) struct Asked {
     pub(super) endpoint: Endpoint,
-    /// Estimated input tokens; `None` where the body was not read.
-    pub(super) input_estimate: Option<u64>,
+    /// Estimated input tokens; 0 where the body was not read.
+    pub(super) input_estimate: u64,
     /// Whether the method can cost anything at all. To read again what was answered before costs nothing.
     pub(super) posts: bool,
 }
@@ -132,30 +132,23 @@ impl Attempt {
         }
         let written = estimate::tokens_from_text_bytes(reading.text_bytes);
         let over = self.ended.is_some() || reading.complete;
-        let (reported, estimated) = match (reading.reported, asked.input_estimate) {
-            (Some(reported), _) if over => (reported, Usage::default()),
-            (Some(reported), _) => {
-                let unreported = written.saturating_sub(reported.completion());
+        let (reported, estimated) = match reading.reported {
+            Some(reported) if over => (reported, Usage::default()),
+            Some(reported) => {
+                let output = written.saturating_sub(reported.completion());
                 (
                     reported,
                     Usage {
-                        output: unreported,
+                        output,
                         ..Usage::default()
                     },
                 )
             }
-            (None, _) if reading.error_in_stream && reading.text_bytes == 0 => return Bill::Nothing,
-            (None, Some(input)) => (
+            None if reading.error_in_stream && reading.text_bytes == 0 => return Bill::Nothing,
+            None => (
                 Usage::default(),
                 Usage {
-                    input,
-                    output: written,
-                    ..Usage::default()
-                },
-            ),
-            (None, None) => (
-                Usage::default(),
-                Usage {
+                    input: asked.input_estimate,
                     output: written,
                     ..Usage::default()
                 },
@@ -167,13 +160,13 @@ impl Attempt {
         let tier = reading.service_tier.as_deref();
         let cost = price.map(|price| {
             let of_reported = match reported.is_zero() {
-                true => crate::price::Nanodollars::ZERO,
+                true => Nanodollars::ZERO,
                 false => price.cost(&reported, tier),
             };
             let of_all = price.cost(&reported.plus(&estimated), tier);
             Cost {
                 reported: of_reported,
-                estimated: crate::price::Nanodollars(of_all.0.saturating_sub(of_reported.0)),
+                estimated: Nanodollars(of_all.0.saturating_sub(of_reported.0)),
             }
         });
         Bill::Metered {

@@ -42,10 +42,7 @@ impl BodyKind {
         let content_type = headers.text("content-type").unwrap_or_default();
         let media = content_type.split(';').next().unwrap_or_default().trim();
         let json = media.eq_ignore_ascii_case("application/json");
-        let encoded = headers
-            .text("content-encoding")
-            .is_some_and(|e| !e.trim().eq_ignore_ascii_case("identity"));
-        if encoded {
+        if headers.has_encoded_body() {
             return Err(Fault::ContentEncoded);
         }
         match endpoint {

@@ -194,8 +194,8 @@ impl Sent {
         let asked = Asked {
             endpoint: self.endpoint(),
             input_estimate: match &self.body {
-                Body::Json(ask) => Some(ask.input_estimate),
-                Body::Form { .. } | Body::Opaque => None,
+                Body::Json(ask) => ask.input_estimate,
+                Body::Form { .. } | Body::Opaque => 0,
             },
             posts: self.posts,
         };

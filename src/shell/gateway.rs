@@ -93,14 +93,19 @@ impl HttpContext for Gateway {
             }
             Receipt::Send(mut sent) => {
                 enter(sent.arrival(), 1);
-                match world.hold_headers {
-                    true => self.send(*sent, &headers, since),
-                    false => {
-                        survive(host::depart(&sent.begin_here(&headers)));
-                        self.send_here(*sent);
-                    }
+                if world.hold_headers {
+                    self.send(*sent, &headers, since);
+                    return Action::Continue;
                 }
-                Action::Continue
+                let departed = host::depart(&sent.begin_here(&headers));
+                let failed = departed.is_err();
+                survive(departed);
+                if failed {
+                    // As where a body is to come: with the client's own credential it must not go out.
+                    tell(&Fault::Internal.answer(Dialect::OpenAi, ""));
+                }
+                self.read_here(*sent, failed);
+                if failed { Action::Pause } else { Action::Continue }
             }
             Receipt::Answer(answered) => {
                 tell(&answered.answer);
@@ -249,7 +254,7 @@ impl Gateway {
                     survive(host::replace_body(Side::Request, size, &edited));
                 }
                 sent.spent(host::now().since(started));
-                self.send_here(*sent);
+                self.read_here(*sent, false);
                 Action::Continue
             }
         }
@@ -294,24 +299,17 @@ impl Gateway {
             if hosts_choose {
                 sent.begin_unseen();
             }
-            let exchange = Rc::new(RefCell::new(sent));
-            self.stage = Stage::Sent(Under {
-                exchange,
-                place: None,
-                reply: Reply::Here,
-                early: true,
-            });
+            self.read_here(sent, true);
         }
     }
 
-    /// Lets the request go where its host says; its answer is read here.
-    fn send_here(&mut self, sent: Sent) {
-        let exchange = Rc::new(RefCell::new(sent));
+    /// The request goes where its host says, or nowhere any more if its answer came early; the answer is read here.
+    fn read_here(&mut self, sent: Sent, early: bool) {
         self.stage = Stage::Sent(Under {
-            exchange,
+            exchange: Rc::new(RefCell::new(sent)),
             place: None,
             reply: Reply::Here,
-            early: false,
+            early,
         });
     }
 
@@ -337,7 +335,7 @@ fn replace(answer: Answer, ends: bool) -> Reply {
 }
 
 fn tell(answer: &Answer) {
-    survive(host::answer(answer.status, &answer.headers, &answer.body));
+    survive(host::answer(answer));
 }
 
 fn ending() -> Ending {

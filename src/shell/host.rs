@@ -8,7 +8,9 @@
 
 use core::ptr::{null, null_mut};
 
+use crate::fault::Answer;
 use crate::headers::Headers;
+use crate::metrics::Kind;
 use crate::pipeline::{Departure, Now};
 
 /// A call that the host refused.
@@ -43,14 +45,6 @@ impl Side {
             Self::Response => 2,
         }
     }
-}
-
-/// How a metric is kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum MetricKind {
-    Counter = 0,
-    Gauge = 1,
-    Histogram = 2,
 }
 
 const OK: u32 = 0;
@@ -251,12 +245,13 @@ pub(super) fn clear_route_cache() -> Result<(), Error> {
 }
 
 /// Answers the request by itself.
-pub(super) fn answer(status: u16, headers: &[(&'static str, String)], body: &[u8]) -> Result<(), Error> {
+pub(super) fn answer(answer: &Answer) -> Result<(), Error> {
+    let Answer { status, headers, body } = answer;
     let block = Headers::from_pairs(headers.iter().map(|(name, value)| (*name, value.as_str()))).into_block();
     // SAFETY: body and headers outlive the call.
     let status = unsafe {
         proxy_send_local_response(
-            u32::from(status),
+            u32::from(*status),
             null(),
             0,
             body.as_ptr(),
@@ -293,11 +288,16 @@ pub(super) fn set_shared(key: &str, value: &[u8], version: Option<u32>) -> Resul
 }
 
 /// The id of a metric of that name, defined if need be. Each call costs a little memory for ever: keep the id.
-pub(super) fn define_metric(kind: MetricKind, name: &str) -> Result<u32, Error> {
+pub(super) fn define_metric(kind: Kind, name: &str) -> Result<u32, Error> {
+    let kind = match kind {
+        Kind::Counter => 0,
+        Kind::Gauge => 1,
+        Kind::Histogram => 2,
+    };
     let mut id = 0;
     // SAFETY: the name and the id outlive the call.
     done("define_metric", unsafe {
-        proxy_define_metric(kind as u32, name.as_ptr(), name.len(), &mut id)
+        proxy_define_metric(kind, name.as_ptr(), name.len(), &mut id)
     })?;
     Ok(id)
 }

@@ -13,7 +13,7 @@ use crate::dialect::Dialect;
 use crate::fault::Fault;
 use crate::handoff::{CLUSTER_PROPERTY, Handoff, PROPERTY};
 use crate::headers::Headers;
-use crate::pipeline::{Begun, Foreign};
+use crate::pipeline::{Begun, Foreign, Now};
 use crate::world::World;
 
 pub(super) struct Provider {
@@ -161,7 +161,7 @@ impl Provider {
         Action::Continue
     }
 
-    fn spent(&self, since: crate::pipeline::Now) {
+    fn spent(&self, since: Now) {
         if let Attempt::Here(exchange) = &self.attempt
             && let Ok(mut sent) = exchange.try_borrow_mut()
         {
@@ -172,11 +172,6 @@ impl Provider {
 
 /// A request that did not come through the gateway role, or that cannot be put into the provider's words, goes nowhere.
 fn refuse() -> Action {
-    let body = Fault::Internal.body(Dialect::OpenAi, "");
-    survive(host::answer(
-        Fault::Internal.status(),
-        &[("content-type", "application/json".to_owned())],
-        &body,
-    ));
+    survive(host::answer(&Fault::Internal.answer(Dialect::OpenAi, "")));
     Action::Pause
 }

@@ -9,7 +9,7 @@ use std::hash::{BuildHasher, Hash, Hasher};
 
 use hashbrown::{DefaultHashBuilder, HashTable};
 
-use super::host::{self, MetricKind};
+use super::host;
 use crate::metrics::{self, Kind, Metric, OTHER, Sink};
 
 const COUNT: &str = "tollgate.series";
@@ -100,9 +100,9 @@ pub(super) fn configure(most: usize) {
                 continue;
             };
             let kind = match kind {
-                b'c' => MetricKind::Counter,
-                b'g' => MetricKind::Gauge,
-                _ => MetricKind::Histogram,
+                b'c' => Kind::Counter,
+                b'g' => Kind::Gauge,
+                _ => Kind::Histogram,
             };
             if let Ok(name) = core::str::from_utf8(name) {
                 survive(host::define_metric(kind, name).map(drop));
@@ -128,12 +128,7 @@ fn define(metric: &'static Metric, labels: &[&str]) -> Option<(u32, bool)> {
         true => own,
         false => metrics::series_name(metric, &vec![OTHER; labels.len()]),
     };
-    let kind = match metric.kind {
-        Kind::Counter => MetricKind::Counter,
-        Kind::Gauge => MetricKind::Gauge,
-        Kind::Histogram => MetricKind::Histogram,
-    };
-    let id = host::define_metric(kind, &name).ok()?;
+    let id = host::define_metric(metric.kind, &name).ok()?;
     SERIES.with_borrow_mut(|series| {
         let hash = series.hash(metric, labels);
         let labels = labels.iter().map(|label| (*label).into()).collect();
