@@ -1,0 +1,3 @@
+//! The runaway-loop guard.
+
+pub mod rule;
