@@ -81,11 +81,17 @@ pub(super) fn compile(document: &Document, env: Env<'_>, unset: Unset) -> Result
         models: models.models,
         teams,
         keys: keys.keys,
+        all: None,
+        shadow: false,
+        guard: None,
+        operators: Vec::new(),
         warnings,
         provider_names: providers.names,
         provider_hosts: providers.hosts,
         model_names: models.names,
         key_digests: keys.digests,
+        operator_digests: HashMap::new(),
+        raises: Vec::new(),
     })
 }
 
@@ -100,6 +106,8 @@ fn compile_teams<'d>(document: &'d Document, findings: &mut Findings) -> (Vec<Te
         }
         teams.push(Team {
             name: name.as_str().into(),
+            rules: None,
+            shadow: false,
         });
     }
     (teams, team_names)

@@ -60,6 +60,10 @@ pub(super) fn compile(
             },
             disabled: written.disabled,
             expires: expiry(&path, written, findings),
+            rules: None,
+            shadow: false,
+            per_model: Arc::default(),
+            guard: None,
         });
     }
     compiled

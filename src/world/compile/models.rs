@@ -37,6 +37,9 @@ pub(super) fn compile(document: &Document, providers: &Providers, findings: &mut
         compiled.models.push(Model {
             name: name.as_str().into(),
             targets: Vec::new(),
+            rules: None,
+            cheaper: None,
+            max_output_tokens: None,
         });
     }
     for (index, (name, written)) in document.models.0.iter().enumerate() {

@@ -62,6 +62,7 @@ pub(super) fn compile(document: &Document, env: Env<'_>, unset: Unset, findings:
             endpoint,
             credential,
             priced_as,
+            rules: None,
         };
         recognise(&path, id, &provider, document.hold_headers, &mut compiled, findings);
         compiled.providers.push(provider);
