@@ -18,8 +18,12 @@
 //! - [`window`]: how much in the last so many seconds. It never forgets early.
 //! - [`period`]: hours, days, weeks and months of the calendar; [`ledger`]: what was spent in one.
 //! - [`cell`]: the state of one subject, as bytes.
+//! - [`habit`]: how long answers usually are, for requests that do not say.
 //! - [`store`]: the compare-and-swap, and which VMs are alive.
 //! - [`judge`]: one subject's rules, asked about one request.
+//! - [`standing`]: how each rule of a subject stands, for gauges and for whoever asks.
+//! - [`gauges`]: the same of everything, for metrics.
+//! - [`vitals`]: how a dead VM is told from a living one.
 //! - [`admit`]: asking all of a request's subjects, setting aside, settling.
 //!
 //! # Crashes
@@ -30,9 +34,13 @@
 pub mod admit;
 mod bytes;
 pub mod cell;
+pub mod gauges;
+pub mod habit;
 pub mod judge;
 pub mod ledger;
 pub mod period;
 pub mod rule;
+pub mod standing;
 pub mod store;
+pub mod vitals;
 pub mod window;

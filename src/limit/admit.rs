@@ -221,23 +221,25 @@ fn take_one(
 }
 
 /// Takes back everything, as if it had never been asked for.
-fn give_back(grant: Grant, books: &mut Books<'_>) {
+pub fn give_back(grant: Grant, books: &mut Books<'_>) {
     // What cannot be written here is lost with its owner at the latest.
     let _ = settle(grant, None, books, |_| None);
 }
 
 /// The request is over: puts what it did use in the place of what was set aside. `used` says so for a provider, and with
-/// `None` for everybody else; if it says nothing, the subject was never used. `present` is the cell of the key, if the
-/// request was counted there as present. Whether it was still counted there.
+/// `None` for everybody else; if it says nothing, the subject was never used. `present` is the cell of the key and by whom
+/// the request was counted there as present, if it was. Whether it was still counted there.
 pub fn settle(
     grant: Grant,
-    present: Option<&str>,
+    present: Option<(&str, Owner)>,
     books: &mut Books<'_>,
     used: impl Fn(Option<ProviderId>) -> Option<Use>,
 ) -> Result<bool, Unwritable> {
     let (mut result, mut was_present, mut left) = (Ok(()), false, present.is_none());
     for taken in &grant.taken {
-        let leaves = present == Some(taken.subject.cell.as_str());
+        let leaves = present
+            .filter(|(cell, _)| *cell == taken.subject.cell)
+            .map(|(_, owner)| owner);
         let of_it = used(taken.subject.provider);
         let settled = books.update(&taken.subject.cell, |bytes, books| {
             let mut cell = Cell::decode(bytes, books.census);
@@ -245,28 +247,35 @@ pub fn settle(
             (Some(cell.encode()), was_present)
         });
         match settled {
-            Ok(there) if leaves => (was_present, left) = (there, true),
+            Ok(there) if leaves.is_some() => (was_present, left) = (there, true),
             Ok(_) => {}
             Err(error) => result = Err(error),
         }
     }
-    if let Some(cell) = present
+    if let Some((cell, owner)) = present
         && !left
     {
-        was_present = leave(cell, grant.owner, books)?;
+        was_present = leave(cell, owner, books)?;
     }
     result.map(|()| was_present)
 }
 
 impl Taken {
-    fn settle(&self, cell: &mut Cell, owner: Owner, used: Option<Use>, leaves: bool, books: &Books<'_>) -> bool {
+    fn settle(
+        &self,
+        cell: &mut Cell,
+        owner: Owner,
+        used: Option<Use>,
+        leaves: Option<Owner>,
+        books: &Books<'_>,
+    ) -> bool {
         let clock = books.clock;
-        let was_present = cell.hold(owner, |held| {
+        cell.hold(owner, |held| {
             held.running = held.running.saturating_sub(u64::from(self.running));
             held.nanodollars = held.nanodollars.saturating_sub(self.nanodollars);
             held.tokens = held.tokens.saturating_sub(self.tokens);
-            leaves && step_out(held)
         });
+        let was_present = leaves.is_some_and(|owner| cell.hold(owner, step_out));
         if let (Some(at), None) = (self.request_at, used) {
             cell.requests.take_back(Length::MINUTE, at, 1);
         }
@@ -303,14 +312,6 @@ impl Taken {
 }
 
 impl Grant {
-    /// Nothing set aside, by nobody but the books' owner.
-    pub fn nothing(books: &Books<'_>) -> Self {
-        Self {
-            owner: books.owner,
-            taken: Vec::new(),
-        }
-    }
-
     /// Who holds it.
     pub fn owner(&self) -> Owner {
         self.owner

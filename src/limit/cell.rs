@@ -12,8 +12,8 @@ use super::window::Window;
 /// The form of the bytes. A value of another form is taken for none.
 const FORM: u64 = 1;
 
-/// The most ledgers a cell keeps: those in use, and a few that configurations before had.
-pub const MOST_LEDGERS: usize = 12;
+/// The most ledgers a cell keeps: those in use, and some that configurations before had.
+pub const MOST_LEDGERS: usize = 24;
 
 /// The state of one subject.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -73,6 +73,11 @@ impl Cell {
     /// All that is set aside.
     pub fn set_aside(&self) -> Held {
         sum(&self.held)
+    }
+
+    /// Requests that are there.
+    pub fn present(&self) -> u64 {
+        self.set_aside().present
     }
 
     /// Changes what a VM has set aside.

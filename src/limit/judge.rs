@@ -242,11 +242,13 @@ impl Verdict {
         if case.then == Then::Downgrade && !shadow {
             // What has begun ends only well below where it began: else every other request would go elsewhere.
             let eased = near || self.eased & case.bit != 0 && case.used >= warn.saturating_sub(warn / 10).max(1);
-            if eased {
-                self.eased |= case.bit;
+            match eased {
+                true => self.eased |= case.bit,
+                false => self.eased &= !case.bit,
+            }
+            // A request too large for what is left goes elsewhere too, and those after it need not.
+            if eased || !case.fits {
                 self.downgrade.push(rule);
-            } else {
-                self.eased &= !case.bit;
             }
         }
         if case.fits || case.then == Then::Warn {
@@ -362,7 +364,8 @@ impl Rate {
     }
 }
 
-fn tighter(one: Option<Rate>, other: Option<Rate>) -> Option<Rate> {
+/// Of two rates the one with less left.
+pub fn tighter(one: Option<Rate>, other: Option<Rate>) -> Option<Rate> {
     match (one, other) {
         (Some(one), Some(other)) if other.left(true).0 < one.left(true).0 => Some(other),
         (None, other) => other,

@@ -103,12 +103,16 @@ impl Ledger {
             return 0;
         }
         match &mut self.spent {
-            Spent::Since { span, offset, .. } => {
-                let (_, ends) = span.around(clock.wall, *offset);
-                let seconds = ends.0.saturating_sub(clock.wall.0);
-                u64::try_from(seconds).unwrap_or(0).saturating_mul(1_000)
-            }
+            Spent::Since { .. } => self.period().until_end(clock),
             Spent::Lately { seconds, window } => window.until_at_most(Length::seconds(*seconds), clock.steady, most),
+        }
+    }
+
+    /// In how many milliseconds nothing will be spent any more, should nothing come meanwhile.
+    pub fn until_afresh(&mut self, clock: Clock) -> u64 {
+        match &mut self.spent {
+            Spent::Since { .. } => self.period().until_end(clock),
+            Spent::Lately { seconds, window } => window.until_at_most(Length::seconds(*seconds), clock.steady, 0),
         }
     }
 
@@ -186,6 +190,18 @@ impl Ledger {
 const ROLLING: u64 = 4;
 
 impl Period {
+    /// In how many milliseconds the piece of the calendar that is now ends. What rolls has no end.
+    pub(super) fn until_end(self, clock: Clock) -> u64 {
+        match self {
+            Self::Rolling { .. } => 0,
+            Self::Calendar { span, offset } => {
+                let (_, ends) = span.around(clock.wall, offset);
+                let seconds = ends.0.saturating_sub(clock.wall.0);
+                u64::try_from(seconds).unwrap_or(0).saturating_mul(1_000)
+            }
+        }
+    }
+
     /// The word in metrics and in headers: `day`, `rolling_24h`.
     pub fn name(self) -> String {
         match self {

@@ -154,3 +154,15 @@ impl Share {
         u64::try_from(part.div_ceil(1000)).unwrap_or(u64::MAX)
     }
 }
+
+impl Then {
+    /// The word in the document and in metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Block => "block",
+            Self::Downgrade => "downgrade",
+            Self::Clamp => "clamp",
+            Self::Warn => "warn",
+        }
+    }
+}

@@ -7,6 +7,10 @@
 use super::bytes;
 use crate::caller::UnixSeconds;
 
+mod memory;
+
+pub use memory::Memory;
+
 /// A map that all VMs of the proxy share.
 pub trait Store {
     /// The value of a key and its version.
