@@ -124,7 +124,7 @@ impl<'de> Deserialize<'de> for Limit {
             type Value = Limit;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a whole number or an object")
+                f.write_str("a whole number above 0 or an object")
             }
 
             fn visit_u64<E: Error>(self, limit: u64) -> Result<Limit, E> {
