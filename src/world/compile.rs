@@ -5,6 +5,8 @@
 
 use std::net::SocketAddr;
 
+use place::Place;
+
 use super::{Model, World};
 use crate::document::{Document, Mode, Problem, Warning, spelling};
 
@@ -17,6 +19,7 @@ mod numbers;
 mod operators;
 mod patterns;
 mod per_model;
+mod place;
 mod providers;
 mod rules;
 mod teams;
@@ -63,7 +66,12 @@ pub(super) fn compile(document: &Document, env: Env<'_>, unset: Unset) -> Result
     let max_series = within("max_series", document.max_series, 100, 1_000_000, &mut findings);
 
     let mut rulebook = rules::Rulebook::default();
-    let all = rulebook.rules("", document.limits.as_ref(), document.budget.as_ref(), &mut findings);
+    let all = rulebook.rules(
+        Place::At(""),
+        document.limits.as_ref(),
+        document.budget.as_ref(),
+        &mut findings,
+    );
     let providers = providers::compile(document, env, unset, &mut rulebook, &mut findings);
     let models = models::compile(document, &providers, &mut rulebook, &mut findings);
     let teams = teams::compile(document, &mut rulebook, &mut findings);

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use hashbrown::HashSet;
 
-use super::{Findings, numbers};
-use crate::document::{KeyLoopGuard, LoopGuard, Mode, Steps as WrittenSteps, member};
+use super::{Findings, numbers, place::Place};
+use crate::document::{KeyLoopGuard, LoopGuard, Mode, Steps as WrittenSteps};
 use crate::guard::rule::{Rules, Steps};
 
 /// From a second to 30 days.
@@ -28,7 +28,8 @@ pub(super) struct Guards {
 
 impl Guards {
     pub(super) fn new(written: Option<&LoopGuard>, findings: &mut Findings) -> Self {
-        let common = written.map(|written| Arc::new(over("loop_guard", written, Rules::default(), findings)));
+        let common =
+            written.map(|written| Arc::new(over(Place::At("loop_guard"), written, Rules::default(), findings)));
         Self {
             known: common.iter().cloned().collect(),
             common,
@@ -38,7 +39,7 @@ impl Guards {
     /// The guard of the key at `path`.
     pub(super) fn of_key(
         &mut self,
-        path: &str,
+        place: Place<'_>,
         written: Option<&KeyLoopGuard>,
         findings: &mut Findings,
     ) -> Option<Arc<Rules>> {
@@ -48,7 +49,7 @@ impl Guards {
             Some(KeyLoopGuard::On(written)) => written,
         };
         let inherited = self.common.as_deref().cloned().unwrap_or_default();
-        let rules = over(&member(path, "loop_guard"), written, inherited, findings);
+        let rules = over(place.member("loop_guard"), written, inherited, findings);
         Some(
             self.known
                 .get_or_insert_with(&rules, |rules| Arc::new(rules.clone()))
@@ -58,60 +59,50 @@ impl Guards {
 }
 
 /// What is written, and what is inherited where nothing is.
-fn over(path: &str, written: &LoopGuard, inherited: Rules, findings: &mut Findings) -> Rules {
+fn over(place: Place<'_>, written: &LoopGuard, inherited: Rules, findings: &mut Findings) -> Rules {
     let header = written.session_header.as_deref();
     let floor = written.velocity_floor_usd_per_minute;
-    let floor_path = member(path, "velocity_floor_usd_per_minute");
+    let floor_at = place.member("velocity_floor_usd_per_minute");
     let block_for = written.block_for.as_deref();
-    let seconds = block_for.and_then(|text| numbers::seconds(&member(path, "block_for"), text, BLOCK_FOR, findings));
+    let seconds = block_for.and_then(|text| numbers::seconds(place.member("block_for"), text, BLOCK_FOR, findings));
     Rules {
         session_header: header
-            .and_then(|name| session_header(&member(path, "session_header"), name, findings))
+            .and_then(|name| session_header(place.member("session_header"), name, findings))
             .unwrap_or(inherited.session_header),
         tool_calls: steps(
-            &member(path, "tool_calls"),
+            place.member("tool_calls"),
             written.tool_calls,
             inherited.tool_calls,
             findings,
         ),
-        requests: steps(
-            &member(path, "requests"),
-            written.requests,
-            inherited.requests,
-            findings,
-        ),
-        velocity: steps(
-            &member(path, "velocity"),
-            written.velocity,
-            inherited.velocity,
-            findings,
-        ),
+        requests: steps(place.member("requests"), written.requests, inherited.requests, findings),
+        velocity: steps(place.member("velocity"), written.velocity, inherited.velocity, findings),
         velocity_floor: floor
-            .and_then(|dollars| numbers::nanodollars(&floor_path, dollars, 0.0, findings))
+            .and_then(|dollars| numbers::nanodollars(floor_at, dollars, 0.0, findings))
             .unwrap_or(inherited.velocity_floor),
         block_ms: seconds.map_or(inherited.block_ms, |seconds| seconds * 1000),
         shadow: written.mode.map_or(inherited.shadow, |mode| mode == Mode::Shadow),
     }
 }
 
-fn session_header(path: &str, name: &str, findings: &mut Findings) -> Option<Box<str>> {
+fn session_header(place: Place<'_>, name: &str, findings: &mut Findings) -> Option<Box<str>> {
     // RFC 9110, section 5.6.2.
     let token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
     let name = name.to_ascii_lowercase();
     if name.is_empty() || !name.bytes().all(token) {
         let remedy = "write letters, digits and `-`, such as \"x-session-id\"";
-        findings.problem(path, format!("{name:?} is not the name of a header"), remedy);
+        findings.problem(place, format!("{name:?} is not the name of a header"), remedy);
         return None;
     }
     if CREDENTIALS.contains(&name.as_str()) {
         let remedy = "name a header that says which session it is, such as \"x-session-id\"";
-        findings.problem(path, format!("`{name}` holds credentials"), remedy);
+        findings.problem(place, format!("`{name}` holds credentials"), remedy);
         return None;
     }
     Some(name.into())
 }
 
-fn steps(path: &str, written: Option<WrittenSteps>, inherited: Steps, findings: &mut Findings) -> Steps {
+fn steps(place: Place<'_>, written: Option<WrittenSteps>, inherited: Steps, findings: &mut Findings) -> Steps {
     let Some(written) = written else {
         return inherited;
     };
@@ -119,7 +110,7 @@ fn steps(path: &str, written: Option<WrittenSteps>, inherited: Steps, findings: 
         None => inherited,
         Some(None) => None,
         Some(Some(from)) => {
-            let from = numbers::count(&member(path, name), from, MOST, findings);
+            let from = numbers::count(place.member(name), from, MOST, findings);
             // What is out of range is on record; the number it has now hides no other mistake.
             from.and_then(|from| u32::try_from(from).ok())
         }
@@ -135,7 +126,7 @@ fn steps(path: &str, written: Option<WrittenSteps>, inherited: Steps, findings: 
     for ((earlier, from), (later, then)) in pairs.filter(|((_, from), (_, then))| from > then) {
         let remedy = format!("raise `{later}`, lower `{earlier}`, or write null for what is never to be done");
         findings.problem(
-            path,
+            place,
             format!("`{earlier}` is at {from}, after `{later}` at {then}"),
             remedy,
         );

@@ -7,7 +7,7 @@ use super::models::Models;
 use super::patterns::{Lists, Names};
 use super::per_model::PerModels;
 use super::rules::Rulebook;
-use super::{Findings, numbers};
+use super::{Findings, numbers, place::Place};
 use crate::caller::KEY_PREFIX;
 use crate::document::{Document, Key as Written, Mode};
 use crate::world::{Allowed, Key, KeyId, TeamId, names};
@@ -35,6 +35,7 @@ pub(super) fn compile(
     let mut per_models = PerModels::new(&model_names);
     for (index, written) in document.keys.iter().enumerate() {
         let path = format!("keys[{index}]");
+        let place = Place::At(&path);
         let name = written.name.as_str();
         findings.objection(&format!("{path}.name"), names::objection(name));
         if let Some(first) = key_names.insert(name, index) {
@@ -61,9 +62,9 @@ pub(super) fn compile(
         let team = team(&path, written, teams, document, findings);
         let models = match &written.models {
             None => Allowed::All,
-            Some(patterns) => lists.allowed(&path, patterns, findings),
+            Some(patterns) => lists.allowed(place, patterns, findings),
         };
-        let per_model = per_models.of_key(&path, &written.per_model, &models, rulebook, findings);
+        let per_model = per_models.of_key(place, &written.per_model, &models, rulebook, findings);
         compiled.keys.push(Key {
             name: name.into(),
             team,
@@ -72,11 +73,11 @@ pub(super) fn compile(
             expires: written
                 .expires
                 .as_deref()
-                .and_then(|text| numbers::time(&format!("{path}.expires"), text, findings)),
-            rules: rulebook.rules(&path, written.limits.as_ref(), written.budget.as_ref(), findings),
+                .and_then(|text| numbers::time(place.member("expires"), text, findings)),
+            rules: rulebook.rules(place, written.limits.as_ref(), written.budget.as_ref(), findings),
             shadow: written.mode == Some(Mode::Shadow),
             per_model,
-            guard: guards.of_key(&path, written.loop_guard.as_ref(), findings),
+            guard: guards.of_key(place, written.loop_guard.as_ref(), findings),
         });
     }
     compiled

@@ -3,7 +3,7 @@
 use hashbrown::HashMap;
 
 use super::rules::Rulebook;
-use super::{Findings, cheaper, numbers, providers::Providers};
+use super::{Findings, cheaper, numbers, place::Place, providers::Providers};
 use crate::document::{Document, Model as Written, member};
 use crate::price::{self, Price};
 use crate::provider::Provider;
@@ -57,12 +57,17 @@ pub(super) fn compile(
         compiled.add_aliases(&path, id, written, findings);
         let targets = targets(&path, name, written, document, providers, &mut prices, findings);
         let longest = written.max_output_tokens.and_then(|tokens| {
-            let path = format!("{path}.max_output_tokens");
-            numbers::count(&path, tokens, LONGEST_ANSWER, findings)
+            let place = Place::At(&path);
+            numbers::count(place.member("max_output_tokens"), tokens, LONGEST_ANSWER, findings)
         });
         if let Some(model) = compiled.models.get_mut(index) {
             model.targets = targets;
-            model.rules = rulebook.rules(&path, written.limits.as_ref(), written.budget.as_ref(), findings);
+            model.rules = rulebook.rules(
+                Place::At(&path),
+                written.limits.as_ref(),
+                written.budget.as_ref(),
+                findings,
+            );
             model.max_output_tokens = longest;
         }
     }

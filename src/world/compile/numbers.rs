@@ -2,7 +2,7 @@
 //!
 //! In: a written number or text. Out: an integer, exactly, or what is wrong with it. It knows no rule.
 
-use super::Findings;
+use super::{Findings, place::Place};
 use crate::caller::{TimeError, UnixSeconds};
 use crate::limit::rule::Share;
 
@@ -27,19 +27,19 @@ pub(super) fn scaled(number: f64, decimals: usize) -> Option<u64> {
 }
 
 /// Dollars in nanodollars; `least` is the smallest amount that makes sense, in dollars.
-pub(super) fn nanodollars(path: &str, dollars: f64, least: f64, findings: &mut Findings) -> Option<u64> {
+pub(super) fn nanodollars(place: Place<'_>, dollars: f64, least: f64, findings: &mut Findings) -> Option<u64> {
     if !(least..=MOST_DOLLARS).contains(&dollars) {
         let remedy = match least > 0.0 {
             true => format!("write more than 0 and at most {MOST_DOLLARS}, in dollars"),
             false => format!("write a number from 0 to {MOST_DOLLARS}, in dollars"),
         };
-        findings.problem(path, format!("{dollars} is out of range"), remedy);
+        findings.problem(place, format!("{dollars} is out of range"), remedy);
         return None;
     }
     let exact = scaled(dollars, 9);
     if exact.is_none() {
         findings.problem(
-            path,
+            place,
             format!("{dollars} has too many decimals"),
             "round it to 9 decimals",
         );
@@ -48,17 +48,17 @@ pub(super) fn nanodollars(path: &str, dollars: f64, least: f64, findings: &mut F
 }
 
 /// A whole number within bounds.
-pub(super) fn count(path: &str, value: u64, most: u64, findings: &mut Findings) -> Option<u64> {
+pub(super) fn count(place: Place<'_>, value: u64, most: u64, findings: &mut Findings) -> Option<u64> {
     let fits = (1..=most).contains(&value);
     if !fits {
         let remedy = format!("write a whole number from 1 to {most}");
-        findings.problem(path, format!("{value} is out of range"), remedy);
+        findings.problem(place, format!("{value} is out of range"), remedy);
     }
     fits.then_some(value)
 }
 
 /// A share of a whole. It is written as a fraction of 1.
-pub(super) fn share(path: &str, written: Option<f64>, findings: &mut Findings) -> Share {
+pub(super) fn share(place: Place<'_>, written: Option<f64>, findings: &mut Findings) -> Share {
     let Some(part) = written else {
         return Share::DEFAULT;
     };
@@ -71,20 +71,20 @@ pub(super) fn share(path: &str, written: Option<f64>, findings: &mut Findings) -
         1.0..=100.0 => ("is out of range", "write a share from 0.001 to 1: 80 % is 0.8"),
         _ => ("is out of range", "write a share from 0.001 to 1"),
     };
-    findings.problem(path, format!("{part} {problem}"), remedy);
+    findings.problem(place, format!("{part} {problem}"), remedy);
     Share::DEFAULT
 }
 
 /// A length of time such as `24h`, in seconds, within bounds; `bounds` says them in words.
 pub(super) fn seconds(
-    path: &str,
+    place: Place<'_>,
     text: &str,
     (least, most, bounds): (u64, u64, &str),
     findings: &mut Findings,
 ) -> Option<u64> {
     let Some(seconds) = duration(text) else {
         findings.problem(
-            path,
+            place,
             format!("{text:?} is not a length of time"),
             "write a whole number and `s`, `m`, `h` or `d`, such as \"24h\"",
         );
@@ -92,7 +92,7 @@ pub(super) fn seconds(
     };
     let fits = (least..=most).contains(&seconds);
     if !fits {
-        findings.problem(path, format!("`{text}` is out of range"), format!("write {bounds}"));
+        findings.problem(place, format!("`{text}` is out of range"), format!("write {bounds}"));
     }
     fits.then_some(seconds)
 }
@@ -112,7 +112,7 @@ fn duration(text: &str) -> Option<u64> {
 }
 
 /// An offset from UTC such as `+02:00`, in seconds east.
-pub(super) fn offset(path: &str, text: &str, findings: &mut Findings) -> Option<i32> {
+pub(super) fn offset(place: Place<'_>, text: &str, findings: &mut Findings) -> Option<i32> {
     let seconds = match *text.as_bytes() {
         [sign @ (b'+' | b'-'), h1, h2, b':', m1, m2] if [h1, h2, m1, m2].iter().all(u8::is_ascii_digit) => {
             let number = |tens: u8, ones: u8| i32::from(tens - b'0') * 10 + i32::from(ones - b'0');
@@ -123,7 +123,7 @@ pub(super) fn offset(path: &str, text: &str, findings: &mut Findings) -> Option<
         }
         _ => {
             findings.problem(
-                path,
+                place,
                 format!("{text:?} is not an offset from UTC"),
                 "write hours and minutes with their sign, such as \"+02:00\"",
             );
@@ -134,20 +134,20 @@ pub(super) fn offset(path: &str, text: &str, findings: &mut Findings) -> Option<
     let inhabited = seconds.filter(|seconds| (-12 * 3600..=14 * 3600).contains(seconds));
     if inhabited.is_none() {
         let remedy = "write an offset from -12:00 to +14:00";
-        findings.problem(path, format!("no clock is at `{text}`"), remedy);
+        findings.problem(place, format!("no clock is at `{text}`"), remedy);
     }
     inhabited
 }
 
 /// A moment.
-pub(super) fn time(path: &str, text: &str, findings: &mut Findings) -> Option<UnixSeconds> {
+pub(super) fn time(place: Place<'_>, text: &str, findings: &mut Findings) -> Option<UnixSeconds> {
     let (problem, remedy) = match UnixSeconds::parse(text) {
         Ok(time) => return Some(time),
         Err(TimeError::Form) => ("is not a time", "write RFC 3339, such as 2027-01-01T00:00:00Z"),
         Err(TimeError::Offset) => ("says no time zone", "add Z for UTC, or an offset such as +01:00"),
         Err(TimeError::Range) => ("does not exist", "correct the date or the time of day"),
     };
-    findings.problem(path, format!("`{text}` {problem}"), remedy);
+    findings.problem(place, format!("`{text}` {problem}"), remedy);
     None
 }
 
@@ -224,7 +224,7 @@ mod tests {
             ("", None),
         ] {
             let mut findings = Findings::default();
-            assert_eq!(offset("here", text, &mut findings), expected, "{text}");
+            assert_eq!(offset(Place::At("here"), text, &mut findings), expected, "{text}");
             assert_eq!(findings.problems.len(), usize::from(expected.is_none()), "{text}");
         }
     }

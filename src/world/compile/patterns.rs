@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use hashbrown::HashMap;
 
-use super::{Findings, models::Models};
+use super::{Findings, models::Models, place::Place};
 use crate::world::{Allowed, ModelId};
 
 /// The names and aliases of all models.
@@ -39,15 +39,15 @@ impl<'d> Names<'d> {
     }
 
     /// Says that no model matches: where there is a second `*` none ever can, which is a problem.
-    pub(super) fn warn_of_unmatched(&self, path: String, pattern: &str, findings: &mut Findings) {
+    pub(super) fn warn_of_unmatched(&self, place: Place<'_>, pattern: &str, findings: &mut Findings) {
         if pattern.trim_end_matches('*').contains('*') {
             let problem = format!("`{pattern}` has a `*` before its end");
-            findings.problem(path, problem, "write `*` only as the last character");
+            findings.problem(place, problem, "write `*` only as the last character");
             return;
         }
         let names = self.sorted.iter().map(|(name, _)| *name);
         let remedy = findings.suggestion(pattern, names, "add the model, or remove this");
-        findings.warning(path, format!("no model matches `{pattern}`"), remedy);
+        findings.warning(place, format!("no model matches `{pattern}`"), remedy);
     }
 }
 
@@ -71,7 +71,7 @@ impl<'d> Lists<'d> {
         }
     }
 
-    pub(super) fn allowed(&mut self, path: &str, patterns: &'d [String], findings: &mut Findings) -> Allowed {
+    pub(super) fn allowed(&mut self, place: Place<'_>, patterns: &'d [String], findings: &mut Findings) -> Allowed {
         let list = match self.known.get(patterns) {
             Some(list) => list.clone(),
             None => {
@@ -83,11 +83,11 @@ impl<'d> Lists<'d> {
         let pattern = |index: usize| patterns.get(index).map_or("", String::as_str);
         for index in list.unmatched {
             self.names
-                .warn_of_unmatched(format!("{path}.models[{index}]"), pattern(index), findings);
+                .warn_of_unmatched(place.member("models").element(index), pattern(index), findings);
         }
         if list.models.is_empty() {
             let remedy = r#"name models in `models`, or leave it out to allow all"#;
-            findings.warning(path, "the key can use no model: all its requests are refused", remedy);
+            findings.warning(place, "the key can use no model: all its requests are refused", remedy);
         }
         Allowed::Only(list.models)
     }

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use hashbrown::{HashMap, HashSet};
 
-use super::Findings;
 use super::patterns::Names;
 use super::rules::Rulebook;
-use crate::document::{Entries, PerModel, member};
+use super::{Findings, place::Place};
+use crate::document::{Entries, PerModel};
 use crate::limit::rule::Rules;
 use crate::world::{Allowed, ModelId};
 
@@ -48,7 +48,7 @@ impl<'d> PerModels<'d> {
 
     pub(super) fn of_key(
         &mut self,
-        path: &str,
+        place: Place<'_>,
         written: &'d Entries<PerModel>,
         allowed: &Allowed,
         rulebook: &mut Rulebook,
@@ -57,33 +57,33 @@ impl<'d> PerModels<'d> {
         if written.is_empty() {
             return self.none.clone();
         }
-        let path = member(path, "per_model");
+        let place = place.member("per_model");
         let mut rules = Vec::with_capacity(written.0.len());
         let mut patterns = HashSet::with_capacity(written.0.len());
         for (pattern, written) in &written.0 {
-            let path = member(&path, pattern);
+            let place = place.member(pattern);
             if !patterns.insert(pattern.as_str()) {
-                findings.problem(&path, "it is written twice", "keep one of them");
+                findings.problem(place, "it is written twice", "keep one of them");
             }
-            let limits = rulebook.rules(&path, written.limits.as_ref(), written.budget.as_ref(), findings);
+            let limits = rulebook.rules(place, written.limits.as_ref(), written.budget.as_ref(), findings);
             rules.push((pattern.as_str(), limits));
         }
         let known = self.resolved(&rules, allowed);
         let pattern = |index: usize| rules.get(index).map_or("", |(pattern, _)| *pattern);
         for index in known.unmatched {
             let pattern = pattern(index);
-            self.names.warn_of_unmatched(member(&path, pattern), pattern, findings);
+            self.names.warn_of_unmatched(place.member(pattern), pattern, findings);
         }
         for index in known.forbidden {
             findings.warning(
-                member(&path, pattern(index)),
+                place.member(pattern(index)),
                 "the key may use no such model",
                 "add the model to the key's `models`, or remove this",
             );
         }
         for (later, earlier) in known.doubled {
             let problem = format!("it is the same model as `{}`", pattern(earlier));
-            findings.problem(member(&path, pattern(later)), problem, "remove one of the two");
+            findings.problem(place.member(pattern(later)), problem, "remove one of the two");
         }
         known.resolved
     }

@@ -2,7 +2,7 @@
 
 use hashbrown::HashMap;
 
-use super::{Env, Findings, Unset, rules::Rulebook};
+use super::{Env, Findings, Unset, place::Place, rules::Rulebook};
 use crate::dialect::Dialect;
 use crate::document::{Credential as Reference, Document, member};
 use crate::price;
@@ -68,7 +68,12 @@ pub(super) fn compile(
             endpoint,
             credential,
             priced_as,
-            rules: rulebook.rules(&path, written.limits.as_ref(), written.budget.as_ref(), findings),
+            rules: rulebook.rules(
+                Place::At(&path),
+                written.limits.as_ref(),
+                written.budget.as_ref(),
+                findings,
+            ),
         };
         recognise(&path, id, &provider, document.hold_headers, &mut compiled, findings);
         compiled.providers.push(provider);

@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use hashbrown::HashSet;
 
-use super::{Findings, numbers};
+use super::{Findings, numbers, place::Place};
 use crate::caller::UnixSeconds;
-use crate::document::{self, Budgets, Limits, Mode, Span as WrittenSpan, Then as WrittenThen, member};
+use crate::document::{self, Budgets, LimitThen, Limits, Mode, Span as WrittenSpan, Then as WrittenThen};
 use crate::limit::rule::{Budget, Limit, Period, Raise, Rules, Share, Span, Then, Unit};
 
 /// The largest limit or number of tokens: nothing that is added up from such numbers overflows.
@@ -30,27 +30,27 @@ pub(super) struct Rulebook {
 }
 
 impl Rulebook {
-    /// The rules of what is at `path`. `None`: there are none.
+    /// The rules of what is at `place`. `None`: there are none.
     pub(super) fn rules(
         &mut self,
-        path: &str,
+        place: Place<'_>,
         limits: Option<&Limits>,
         budgets: Option<&Budgets>,
         findings: &mut Findings,
     ) -> Option<Arc<Rules>> {
         let mut rules = Rules::default();
         if let Some(limits) = limits {
-            let path = member(path, "limits");
+            let place = place.member("limits");
             let mut limit = |name: &str, written: &Option<document::Limit>| {
                 let written = written.as_ref()?;
-                self.limit(&member(&path, name), written, findings)
+                self.limit(place.member(name), written, findings)
             };
             rules.rpm = limit("rpm", &limits.rpm);
             rules.tpm = limit("tpm", &limits.tpm);
             rules.parallel = limit("parallel", &limits.parallel);
         }
         if let Some(budgets) = budgets {
-            rules.budgets = self.budgets(&member(path, "budget"), budgets, findings);
+            rules.budgets = self.budgets(place.member("budget"), budgets, findings);
         }
         if rules.is_empty() {
             return None;
@@ -63,66 +63,68 @@ impl Rulebook {
         Some(rules)
     }
 
-    fn limit(&mut self, path: &str, written: &document::Limit, findings: &mut Findings) -> Option<Limit> {
-        let most = numbers::count(path, written.limit, MOST, findings);
+    fn limit(&mut self, place: Place<'_>, written: &document::Limit, findings: &mut Findings) -> Option<Limit> {
+        let most = numbers::count(place, written.limit, MOST, findings);
         let raise = written.raise.as_ref().and_then(|raise| {
-            let path = member(path, "raise");
-            let to = numbers::count(&member(&path, "to"), raise.to, MOST, findings);
-            self.raise(path, to, &raise.until, findings)
+            let place = place.member("raise");
+            let to = numbers::count(place.member("to"), raise.to, MOST, findings);
+            self.raise(place, to, &raise.until, findings)
         });
-        let then = then(written.then);
-        if then == Then::Clamp {
-            findings.problem(
-                member(path, "then"),
-                "a rate limit does not clamp: only budgets do",
-                "use one of `block`, `downgrade`, `warn`",
-            );
-        }
+        let warn_at = share(place, written.warn_at, findings);
         Some(Limit {
             most: most?,
             raise,
-            warn_at: share(path, written.warn_at, findings),
-            then,
+            warn_at,
+            then: match written.then.unwrap_or(LimitThen::Block) {
+                LimitThen::Block => Then::Block,
+                LimitThen::Downgrade => Then::Downgrade,
+                LimitThen::Warn => Then::Warn,
+            },
             shadow: written.mode == Some(Mode::Shadow),
         })
     }
 
-    fn budgets(&mut self, path: &str, written: &Budgets, findings: &mut Findings) -> Vec<Budget> {
-        let several = written.each(path).count();
+    fn budgets(&mut self, all: Place<'_>, written: &Budgets, findings: &mut Findings) -> Vec<Budget> {
+        let several = written.each().len();
         if several > MOST_BUDGETS {
             let problem = format!("there are {several} budgets, and {MOST_BUDGETS} are allowed");
-            findings.problem(path, problem, "remove those that others include");
+            findings.problem(all, problem, "remove those that others include");
         }
-        let mut compiled: Vec<(String, Budget)> = Vec::with_capacity(several.min(MOST_BUDGETS));
-        for (path, written) in written.each(path).take(MOST_BUDGETS) {
-            let Some(budget) = self.budget(&path, written, findings) else {
+        let mut compiled = Vec::with_capacity(several.min(MOST_BUDGETS));
+        let mut places: Vec<Place<'_>> = Vec::new();
+        for (index, written) in written.each().take(MOST_BUDGETS) {
+            let place = index.map_or(all, |index| all.element(index));
+            let Some(budget) = self.budget(place, written, findings) else {
                 continue;
             };
             let same = |other: &Budget| {
                 (other.unit, other.period, other.then, other.most)
                     == (budget.unit, budget.period, budget.then, budget.most)
             };
-            if let Some((first, _)) = compiled.iter().find(|(_, other)| same(other)) {
-                findings.problem(&path, format!("{first} is the same budget"), "remove one of the two");
+            let first = compiled.iter().position(same).and_then(|first| places.get(first));
+            if let Some(first) = first {
+                let problem = format!("{} is the same budget", String::from(*first));
+                findings.problem(place, problem, "remove one of the two");
             }
-            compiled.push((path, budget));
+            compiled.push(budget);
+            places.push(place);
         }
-        compiled.into_iter().map(|(_, budget)| budget).collect()
+        compiled
     }
 
-    fn budget(&mut self, path: &str, written: &document::Budget, findings: &mut Findings) -> Option<Budget> {
-        let amount = amount(path, written, findings);
-        let period = period(path, written, findings);
+    fn budget(&mut self, place: Place<'_>, written: &document::Budget, findings: &mut Findings) -> Option<Budget> {
+        let amount = amount(place, written, findings);
+        let period = period(place, written, findings);
         let raise = written.raise.as_ref().and_then(|raise| {
-            let path = member(path, "raise");
+            let place = place.member("raise");
             let unit = match written.usd {
                 Some(_) => Unit::Nanodollars,
                 None => Unit::Tokens,
             };
-            let to = raised(&member(&path, "to"), raise.to, unit, findings);
-            self.raise(path, to, &raise.until, findings)
+            let to = raised(place.member("to"), raise.to, unit, findings);
+            self.raise(place, to, &raise.until, findings)
         });
-        let warn_at = share(path, written.warn_at, findings);
+        let warn_at = share(place, written.warn_at, findings);
         let (unit, most) = amount?;
         Some(Budget {
             unit,
@@ -130,55 +132,60 @@ impl Rulebook {
             raise,
             period: period?,
             warn_at,
-            then: then(written.then),
+            then: match written.then.unwrap_or(WrittenThen::Block) {
+                WrittenThen::Block => Then::Block,
+                WrittenThen::Downgrade => Then::Downgrade,
+                WrittenThen::Clamp => Then::Clamp,
+                WrittenThen::Warn => Then::Warn,
+            },
             shadow: written.mode == Some(Mode::Shadow),
         })
     }
 
-    fn raise(&mut self, path: String, to: Option<u64>, until: &str, findings: &mut Findings) -> Option<Raise> {
-        let until = numbers::time(&member(&path, "until"), until, findings)?;
-        self.raises.push((path, until));
+    fn raise(&mut self, place: Place<'_>, to: Option<u64>, until: &str, findings: &mut Findings) -> Option<Raise> {
+        let until = numbers::time(place.member("until"), until, findings)?;
+        self.raises.push((place.into(), until));
         Some(Raise { to: to?, until })
     }
 }
 
-fn amount(path: &str, written: &document::Budget, findings: &mut Findings) -> Option<(Unit, u64)> {
+fn amount(place: Place<'_>, written: &document::Budget, findings: &mut Findings) -> Option<(Unit, u64)> {
     match (written.usd, written.tokens) {
         (Some(dollars), None) => {
-            let most = numbers::nanodollars(&member(path, "usd"), dollars, f64::MIN_POSITIVE, findings);
+            let most = numbers::nanodollars(place.member("usd"), dollars, f64::MIN_POSITIVE, findings);
             most.map(|most| (Unit::Nanodollars, most))
         }
         (None, Some(tokens)) => {
-            let most = numbers::count(&member(path, "tokens"), tokens, MOST, findings);
+            let most = numbers::count(place.member("tokens"), tokens, MOST, findings);
             most.map(|most| (Unit::Tokens, most))
         }
         (Some(_), Some(_)) => {
             let remedy = "keep one of them, or write two budgets";
-            findings.problem(path, "it has both `usd` and `tokens`", remedy);
+            findings.problem(place, "it has both `usd` and `tokens`", remedy);
             None
         }
         (None, None) => {
-            findings.problem(path, "it has no amount", "add `usd` or `tokens`");
+            findings.problem(place, "it has no amount", "add `usd` or `tokens`");
             None
         }
     }
 }
 
 /// The amount of a raise, in the budget's own unit.
-fn raised(path: &str, to: f64, unit: Unit, findings: &mut Findings) -> Option<u64> {
+fn raised(place: Place<'_>, to: f64, unit: Unit, findings: &mut Findings) -> Option<u64> {
     if unit == Unit::Nanodollars {
-        return numbers::nanodollars(path, to, f64::MIN_POSITIVE, findings);
+        return numbers::nanodollars(place, to, f64::MIN_POSITIVE, findings);
     }
     let tokens = numbers::scaled(to, 0).filter(|tokens| (1..=MOST).contains(tokens));
     if tokens.is_none() {
         let problem = format!("{to} is no number of tokens");
-        findings.problem(path, problem, format!("write a whole number from 1 to {MOST}"));
+        findings.problem(place, problem, format!("write a whole number from 1 to {MOST}"));
     }
     tokens
 }
 
-fn period(path: &str, written: &document::Budget, findings: &mut Findings) -> Option<Period> {
-    let offset_path = member(path, "utc_offset");
+fn period(place: Place<'_>, written: &document::Budget, findings: &mut Findings) -> Option<Period> {
+    let offset_at = place.member("utc_offset");
     let offset = written.utc_offset.as_deref();
     match (written.per, written.over.as_deref()) {
         (Some(span), None) => Some(Period::Calendar {
@@ -188,41 +195,32 @@ fn period(path: &str, written: &document::Budget, findings: &mut Findings) -> Op
                 WrittenSpan::Week => Span::Week,
                 WrittenSpan::Month => Span::Month,
             },
-            offset: offset.map_or(Some(0), |text| numbers::offset(&offset_path, text, findings))?,
+            offset: offset.map_or(Some(0), |text| numbers::offset(offset_at, text, findings))?,
         }),
         (None, Some(text)) => {
             if offset.is_some() {
                 findings.problem(
-                    offset_path,
+                    offset_at,
                     "a budget with `over` follows no calendar",
                     "remove it, or write `per` in place of `over`",
                 );
             }
-            let seconds = numbers::seconds(&member(path, "over"), text, OVER, findings)?;
+            let seconds = numbers::seconds(place.member("over"), text, OVER, findings)?;
             Some(Period::Rolling { seconds })
         }
         (Some(_), Some(_)) => {
             let remedy = "keep one of them, or write two budgets";
-            findings.problem(path, "it has both `per` and `over`", remedy);
+            findings.problem(place, "it has both `per` and `over`", remedy);
             None
         }
         (None, None) => {
             let remedy = r#"add `per`, such as "day", or `over`, such as "24h""#;
-            findings.problem(path, "it does not say for how long", remedy);
+            findings.problem(place, "it does not say for how long", remedy);
             None
         }
     }
 }
 
-fn then(written: Option<WrittenThen>) -> Then {
-    match written {
-        None | Some(WrittenThen::Block) => Then::Block,
-        Some(WrittenThen::Downgrade) => Then::Downgrade,
-        Some(WrittenThen::Clamp) => Then::Clamp,
-        Some(WrittenThen::Warn) => Then::Warn,
-    }
-}
-
-fn share(path: &str, written: Option<f64>, findings: &mut Findings) -> Share {
-    numbers::share(&member(path, "warn_at"), written, findings)
+fn share(place: Place<'_>, written: Option<f64>, findings: &mut Findings) -> Share {
+    numbers::share(place.member("warn_at"), written, findings)
 }

@@ -2,7 +2,7 @@
 
 use hashbrown::HashMap;
 
-use super::{Findings, rules::Rulebook};
+use super::{Findings, place::Place, rules::Rulebook};
 use crate::document::{Document, Mode, member};
 use crate::world::{Team, TeamId, names};
 
@@ -25,7 +25,12 @@ pub(super) fn compile<'d>(document: &'d Document, rulebook: &mut Rulebook, findi
         }
         compiled.teams.push(Team {
             name: name.as_str().into(),
-            rules: rulebook.rules(&path, written.limits.as_ref(), written.budget.as_ref(), findings),
+            rules: rulebook.rules(
+                Place::At(&path),
+                written.limits.as_ref(),
+                written.budget.as_ref(),
+                findings,
+            ),
             shadow: written.mode == Some(Mode::Shadow),
         });
     }

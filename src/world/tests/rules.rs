@@ -175,7 +175,7 @@ fn a_budget_is_an_amount_for_a_period() {
         for written in [written.clone(), json!([written])] {
             let world = with_key(json!({"budget": written}));
             let rules = world.keys[0].rules.as_ref().unwrap();
-            assert_eq!(rules.budgets, [expected.clone()], "{written}");
+            assert_eq!(rules.budgets.as_slice(), std::slice::from_ref(&expected), "{written}");
         }
     }
 }
