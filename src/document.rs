@@ -24,7 +24,7 @@ pub mod spelling;
 pub use budget::{Budget, BudgetRaise, Budgets, Span};
 pub use entries::Entries;
 pub use keys::{Key, Operator, PerModel, Team};
-pub use limits::{Limit, LimitRaise, Limits, Mode, Then};
+pub use limits::{Limit, LimitRaise, LimitThen, Limits, Mode, Then};
 pub use loop_guard::{KeyLoopGuard, LoopGuard, Steps};
 
 /// Tollgate's configuration: providers, models, keys and prices.

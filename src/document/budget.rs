@@ -97,15 +97,14 @@ pub enum Span {
 }
 
 impl Budgets {
-    /// Each of them, and where it is, `path` being where they all are.
-    pub fn each<'b>(&'b self, path: &'b str) -> impl Iterator<Item = (String, &'b Budget)> {
-        let (one, several) = match self {
-            Self::One(budget) => (Some((path.to_owned(), &**budget)), &[][..]),
-            Self::Several(budgets) => (None, budgets.as_slice()),
+    /// Each of them, and which element of the array it is, if there is one.
+    pub fn each(&self) -> impl ExactSizeIterator<Item = (Option<usize>, &Budget)> {
+        let (array, budgets) = match self {
+            Self::One(budget) => (false, std::slice::from_ref(&**budget)),
+            Self::Several(budgets) => (true, budgets.as_slice()),
         };
-        let several = several.iter().enumerate();
-        one.into_iter()
-            .chain(several.map(move |(index, budget)| (format!("{path}[{index}]"), budget)))
+        let each = budgets.iter().enumerate();
+        each.map(move |(index, budget)| (array.then_some(index), budget))
     }
 }
 

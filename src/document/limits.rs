@@ -37,7 +37,7 @@ pub struct Limit {
     pub warn_at: Option<f64>,
     /// What follows.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub then: Option<Then>,
+    pub then: Option<LimitThen>,
     /// Whether it refuses anything.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mode: Option<Mode>,
@@ -60,13 +60,9 @@ struct DetailedLimit {
     #[cfg_attr(not(target_arch = "wasm32"), schemars(range(min = 0.001, max = 1)))]
     warn_at: Option<f64>,
 
-    /// What follows: `block`, `downgrade` or `warn`. Default: `block`.
+    /// What follows. Default: `block`.
     #[serde(default)]
-    #[cfg_attr(
-        not(target_arch = "wasm32"),
-        schemars(extend("enum" = ["block", "downgrade", "warn", null]))
-    )]
-    then: Option<Then>,
+    then: Option<LimitThen>,
 
     /// `shadow`: it is computed and reported, and refuses nothing. Default: `enforce`.
     #[serde(default)]
@@ -90,7 +86,20 @@ pub struct LimitRaise {
     pub until: String,
 }
 
-/// What follows when a limit or budget is nearly or wholly used up.
+/// What follows when a rate limit is nearly or wholly used up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum LimitThen {
+    /// What does not fit is refused.
+    Block,
+    /// From `warn_at` on, requests go to the model's `cheaper`; what does not fit even so is refused.
+    Downgrade,
+    /// Nothing but the warning.
+    Warn,
+}
+
+/// What follows when a budget is nearly or wholly spent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
@@ -99,7 +108,7 @@ pub enum Then {
     Block,
     /// From `warn_at` on, requests go to the model's `cheaper`; what does not fit even so is refused.
     Downgrade,
-    /// Answers are cut down to what the rest buys; where it buys nothing, requests are refused. Budgets only.
+    /// Answers are cut down to what the rest buys; where it buys nothing, requests are refused.
     Clamp,
     /// Nothing but the warning.
     Warn,
@@ -124,7 +133,7 @@ impl<'de> Deserialize<'de> for Limit {
             type Value = Limit;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a whole number or an object")
+                f.write_str("a whole number above 0 or an object")
             }
 
             fn visit_u64<E: Error>(self, limit: u64) -> Result<Limit, E> {
