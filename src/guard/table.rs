@@ -5,7 +5,7 @@
 //! are an empty bucket: the guard then starts anew, which is better than to fail a request.
 //!
 //! A session takes at most [`ENTRY_BYTES`], a bucket of [`SESSIONS`] at most [`BUCKET_BYTES`], all [`BUCKETS`] together
-//! 1.5 MiB. Where a bucket is full, the session that has been unused for longest makes room: first one that would start
+//! 1.6 MB and what the store needs to keep them. Where a bucket is full, the session that has been unused for longest makes room: first one that would start
 //! anew anyway, then one of the same key, and a blocked one last, so that nobody gets rid of a block by naming many
 //! sessions, nor of others' memory.
 
@@ -111,7 +111,7 @@ pub struct Release {
 }
 
 impl Release {
-    /// By the key's name, and the session's as the client names it.
+    /// By the key's name, and the session's as the client names it; a blank one is none, as in a request.
     pub fn of(key: &str, session: Option<&[u8]>) -> Self {
         Self {
             key: key_hash(key),
