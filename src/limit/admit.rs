@@ -104,11 +104,14 @@ pub fn ask(subject: Subject, want: &Want, asking: Asking, books: &mut Books<'_>)
     if asked.verdict.eased != asked.cell.eased {
         asked.cell.eased = asked.verdict.eased;
         // Should somebody else have been first, the next request finds the same.
-        let written = books
-            .store
-            .write(&asked.subject.cell, &asked.cell.encode(), asked.version);
-        if written == Written::Done {
-            asked.version = books.store.read(&asked.subject.cell).map(|(_, version)| version);
+        let bytes = asked.cell.encode();
+        let written = books.store.write(&asked.subject.cell, &bytes, asked.version);
+        // The store does not say which version a write made. One of other bytes is somebody else's, and not to be replaced.
+        if written == Written::Done
+            && let Some((there, version)) = books.store.read(&asked.subject.cell)
+            && there == bytes
+        {
+            asked.version = Some(version);
         }
     }
     asked

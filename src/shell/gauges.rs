@@ -24,6 +24,8 @@ thread_local! {
 struct Refresh {
     /// The configuration that the round is for.
     hash: String,
+    /// When it was last gone on with.
+    last: u64,
     round: Round,
     /// Series set in this round, until what is left of earlier configurations has been set to 0.
     shown: Option<HashSet<String>>,
@@ -42,12 +44,18 @@ impl Show for Refresh {
     }
 }
 
-/// A second is over, and this VM is the one to do it.
+/// A tick, and this VM is the one to do it: once a second, however many root contexts it has.
 pub(super) fn refresh(world: &Rc<World>) {
+    let now = host::steady();
     REFRESH.with_borrow_mut(|refresh| {
+        if now.saturating_sub(refresh.last) < vms::APART_MS {
+            return;
+        }
+        refresh.last = now;
         if refresh.hash != world.hash {
             *refresh = Refresh {
                 hash: world.hash.clone(),
+                last: now,
                 shown: Some(HashSet::new()),
                 ..Refresh::default()
             };
