@@ -288,7 +288,7 @@ impl Sent {
         })?;
         if let Some(watched) = &self.watched {
             let succeeded = record.outcome == "ok";
-            guarding::settle(watched, succeeded, whole.nanodollars, books)?;
+            guarding::settle(watched, succeeded, whole, books)?;
         }
         self.learn(record, books)?;
         Ok(was_present)
