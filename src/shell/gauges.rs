@@ -24,9 +24,9 @@ thread_local! {
 struct Refresh {
     /// The configuration that the round is for.
     hash: String,
+    round: Round,
     /// When it was last gone on with.
     last: u64,
-    round: Round,
     /// Series set in this round, until what is left of earlier configurations has been set to 0.
     shown: Option<HashSet<String>>,
 }
@@ -44,22 +44,21 @@ impl Show for Refresh {
     }
 }
 
-/// A tick, and this VM is the one to do it: once a second, however many root contexts it has.
+/// Goes on with the round, once a second, however many root contexts of this VM tick.
 pub(super) fn refresh(world: &Rc<World>) {
-    let now = host::steady();
     REFRESH.with_borrow_mut(|refresh| {
+        let now = host::steady();
         if now.saturating_sub(refresh.last) < vms::APART_MS {
             return;
         }
-        refresh.last = now;
         if refresh.hash != world.hash {
             *refresh = Refresh {
                 hash: world.hash.clone(),
-                last: now,
                 shown: Some(HashSet::new()),
                 ..Refresh::default()
             };
         }
+        refresh.last = now;
         let mut round = refresh.round;
         let over = vms::with_books(host::now(), |books| round.go_on(world, books, KEYS, refresh));
         refresh.round = round;

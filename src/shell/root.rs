@@ -60,9 +60,9 @@ impl RootContext for Root {
     }
 
     fn on_tick(&mut self) {
-        vms::tick();
+        let leads = vms::tick();
         // Roots of earlier configurations tick as long as they have streams; what is shown is what is in force.
-        if vms::leads()
+        if leads
             && let Some(world) = &self.world
             && host::shared(IN_FORCE).is_some_and(|(hash, _)| hash == world.hash.as_bytes())
         {

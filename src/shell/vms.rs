@@ -70,12 +70,12 @@ pub(super) fn with_books<T>(now: Now, work: impl FnOnce(&mut Books<'_>) -> T) ->
     result
 }
 
-/// A tick of any root context of this VM: once a second a sign of life, and a look at the others'.
-pub(super) fn tick() {
+/// A tick of any root context of this VM. Whether this VM is the one that does what only one has to do.
+pub(super) fn tick() -> bool {
     let now = host::steady();
     VITALS.with_borrow_mut(|vitals| {
         if now.saturating_sub(vitals.last) < APART_MS {
-            return;
+            return vitals.own.is_some() && vitals.census.leader() == vitals.own;
         }
         vitals.last = now;
         let own = vitals.own;
@@ -91,12 +91,8 @@ pub(super) fn tick() {
         vitals.own = Some(own);
         vitals.watch = watch;
         vitals.census = census;
-    });
-}
-
-/// Whether this VM is the one that does what one has to do.
-pub(super) fn leads() -> bool {
-    VITALS.with_borrow(|vitals| vitals.own.is_some() && vitals.census.leader() == vitals.own)
+        vitals.census.leader() == Some(own)
+    })
 }
 
 /// Changes the census: what came of it, and how it stands now.
