@@ -153,6 +153,16 @@ pub(crate) fn chat_body(model: &str, stream: bool) -> String {
     body.to_string()
 }
 
+/// A question whose text can be the 1000 tokens that [`chat_answer`] says it is, and not many more, and which takes no
+/// longer an answer than that. At `first`'s price it may cost no more than [`QUESTION_MOST`].
+pub(crate) fn question(model: &str) -> Request {
+    let text = "What is it? ".repeat(80);
+    let body = json!({"model": model, "max_tokens": 200, "messages": [{"role": "user", "content": text}]});
+    Request::post(CHAT).bearer(AGENT_KEY).json(body.to_string())
+}
+
+pub(crate) const QUESTION_MOST: u64 = (80 * 12 + "user".len() as u64 + 8 + 32) * 2_500 + 200 * 10_000;
+
 /// 1000 prompt tokens, 400 of them cached, and 200 answered: at the fixture's price of `first` for `gpt-4o` that is
 /// 600 × 2500 + 400 × 1250 + 200 × 10000 = 4 000 000 nanodollars.
 pub(crate) fn chat_answer() -> String {
