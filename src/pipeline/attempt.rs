@@ -25,7 +25,7 @@ pub enum Ending {
 pub struct Begun {
     /// The headers: path, host and credential of this provider, and nothing of the client's identity.
     pub departure: Departure,
-    /// Whether the body must be edited: [`super::Sent::translate`].
+    /// Whether the body may have to be edited, or its length to be put right: [`super::Sent::translate`].
     pub translates: bool,
     /// The cluster of the attempt after this one, should this one fail.
     pub next_cluster: Option<String>,

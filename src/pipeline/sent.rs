@@ -137,7 +137,8 @@ impl Sent {
         let departure = departure::to_attempt(provider, &self.path, headers);
         Some(Begun {
             departure,
-            translates: self.translates(&leg),
+            // An edit of an earlier attempt's has left its length in the headers, which are the same.
+            translates: self.attempts.iter().any(|attempt| self.translates(&attempt.leg)),
             next_cluster: self.cluster().map(str::to_owned),
         })
     }
@@ -167,7 +168,7 @@ impl Sent {
             .unwrap_or_default()
     }
 
-    /// Whether the body of the attempt under way must be edited.
+    /// Whether the body of an attempt must be edited.
     fn translates(&self, leg: &Leg) -> bool {
         let model = self.target(leg).map(|target| &*target.model);
         match &self.body {

@@ -149,13 +149,18 @@ impl Provider {
             Attempt::Here(exchange) => exchange.try_borrow().ok().and_then(|sent| sent.translate(&body)),
             Attempt::Foreign(foreign) => foreign.translate(&body),
         };
-        if let Some(edited) = edited {
-            let replaced = host::set_header(Side::Request, "content-length", &edited.len().to_string())
-                .and_then(|()| host::replace_body(Side::Request, size, &edited));
-            if let Err(error) = replaced {
-                survive(Err(error));
-                return refuse();
-            }
+        let length = edited.as_ref().map_or(size, Vec::len).to_string();
+        // What an earlier attempt has set is still there.
+        let stands = host::header(Side::Request, "content-length");
+        let replaced = match (edited, stands) {
+            (Some(edited), _) => host::set_header(Side::Request, "content-length", &length)
+                .and_then(|()| host::replace_body(Side::Request, size, &edited)),
+            (None, Some(stands)) if stands != length => host::set_header(Side::Request, "content-length", &length),
+            (None, _) => Ok(()),
+        };
+        if let Err(error) = replaced {
+            survive(Err(error));
+            return refuse();
         }
         self.spent(started);
         Action::Continue

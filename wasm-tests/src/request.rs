@@ -100,6 +100,11 @@ impl Request {
         self.of_unknown_length()
     }
 
+    /// The body alone.
+    pub fn into_body(self) -> Vec<u8> {
+        self.chunks.concat()
+    }
+
     pub(crate) fn into_parts(mut self) -> (Headers, Headers, VecDeque<Piece>) {
         let length: usize = self.chunks.iter().map(Vec::len).sum();
         let bodiless = self.chunks.is_empty() && !self.end_comes_alone && self.trailers.is_none();

@@ -215,3 +215,20 @@ fn a_large_body_is_sent_whole_at_each_attempt() {
     assert!(outcome.attempts[0].body == body.replace("\"best\"", "\"gpt-4o\"").into_bytes());
     assert!(outcome.attempts[1].body == body.replace("\"best\"", "\"llama-3.3-70b\"").into_bytes());
 }
+
+#[test]
+fn a_body_that_is_edited_for_one_provider_alone_has_its_own_length_at_each() {
+    let mut document = document();
+    document["models"]["gpt-4o"]["targets"] =
+        serde_json::json!([{"provider": "second", "model": "a-much-longer-name"}, {"provider": "first"}]);
+    let gateway = Gateway::start(&document, &ENV);
+    gateway.answers("second", Reply::json(500, "{}"));
+    gateway.answers("first", chat_reply());
+    for request in [chat("gpt-4o"), chat("gpt-4o").in_pieces_of(30), chat("gpt-4o").of_unknown_length()] {
+        let outcome = gateway.send(request);
+        assert_eq!((outcome.status, clusters(&outcome)), (200, vec!["second", "first"]));
+        assert_eq!(String::from_utf8_lossy(&outcome.attempts[1].body), chat_body("gpt-4o", false));
+    }
+    // The host fails the test where a length and a body disagree.
+    assert_eq!(recorded(&gateway), (3, 0));
+}
