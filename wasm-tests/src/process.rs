@@ -30,6 +30,8 @@ struct Inner {
     stats: Mutex<Stats>,
     /// Nanoseconds since the epoch.
     now: Mutex<u64>,
+    /// Nanoseconds of a clock that nobody sets.
+    steady: Mutex<u64>,
     log: Mutex<Vec<Log>>,
     complaints: Mutex<Vec<String>>,
 }
@@ -39,6 +41,7 @@ impl Process {
     pub fn start() -> Self {
         let process = Self::default();
         *locked(&process.0.now) = 1_788_264_000_000_000_000;
+        *locked(&process.0.steady) = 86_400_000_000_000;
         process
     }
 
@@ -47,11 +50,18 @@ impl Process {
         *locked(&self.0.now)
     }
 
+    /// The clock that nobody sets: nanoseconds since some moment.
+    pub(crate) fn steady(&self) -> u64 {
+        *locked(&self.0.steady)
+    }
+
     /// Lets time pass.
     pub fn advance(&self, by: Duration) {
         let nanoseconds = u64::try_from(by.as_nanos()).unwrap_or(u64::MAX);
-        let mut now = locked(&self.0.now);
-        *now = now.saturating_add(nanoseconds);
+        for clock in [&self.0.now, &self.0.steady] {
+            let mut now = locked(clock);
+            *now = now.saturating_add(nanoseconds);
+        }
     }
 
     /// Sets the wall clock back.

@@ -1,5 +1,5 @@
 //! The part of WASI that Rust's standard library imports, answered as Envoy answers it: standard output and error go to
-//! the log, there are no files and no arguments, the clock is the process's.
+//! the log, there are no files and no arguments, the clocks are the process's.
 
 use wasmtime::{Caller, Linker};
 
@@ -82,7 +82,8 @@ pub(super) fn link(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
             if clock > 1 {
                 return Ok(NOTSUP);
             }
-            let now = caller.data().process.now();
+            let process = &caller.data().process;
+            let now = if clock == 0 { process.now() } else { process.steady() };
             write_u64(&mut caller, time_at, now)?;
             wasmtime::Result::Ok(SUCCESS)
         },

@@ -9,6 +9,18 @@ use wasm_tests::{Gateway, Kind, Reply, Request};
 
 use crate::fixture::*;
 
+/// Keys by which each kind of rule does what it does.
+fn watched_keys() -> Vec<(&'static str, serde_json::Value)> {
+    vec![
+        ("tg-refused", json!({"limits": {"rpm": 2}})),
+        ("tg-on-trial", json!({"limits": {"rpm": {"limit": 1, "mode": "shadow"}}})),
+        ("tg-downgraded", json!({"limits": {"rpm": {"limit": 9, "warn_at": 0.1, "then": "downgrade"}}})),
+        ("tg-clamped", json!({"budget": {"usd": 0.0095, "per": "day", "then": "clamp"}})),
+        ("tg-counted", json!({"budget": {"tokens": 90_000, "per": "day"}})),
+        ("tg-looping", json!({"loop_guard": {"requests": {"warn": 2}}})),
+    ]
+}
+
 /// A tour through everything that is counted.
 fn tour() -> Gateway {
     let mut document = document();
@@ -20,8 +32,21 @@ fn tour() -> Gateway {
             json!({"targets": [{"provider": "first", "model": "gpt-4o"}]}),
         );
     }
+    merge(&mut document["models"]["gpt-4o"], json!({"cheaper": "gpt-4o-mini"}));
+    let keys = document["keys"].as_array_mut().unwrap();
+    for (secret, mut rules) in watched_keys() {
+        merge(&mut rules, json!({"name": &secret[3..], "sha256": sha256(secret)}));
+        keys.push(rules);
+    }
     let gateway = Gateway::start(&document, &ENV);
-    gateway.answers(
+    gateway.answers("first", chat_reply()).answers("second", chat_reply());
+    for (secret, _) in watched_keys() {
+        for _ in 0..4 {
+            gateway.send(chat("gpt-4o").bearer(secret));
+        }
+        gateway.tick();
+    }
+    gateway.answers_now(
         "first",
         Reply::stream(chat_events(5)).each_after(Duration::from_millis(10)),
     );
