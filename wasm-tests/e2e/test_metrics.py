@@ -9,6 +9,13 @@ from harness.exposition import Metrics
 from harness.simulator import simulate
 
 QUESTION = [{"role": "user", "content": "What is on the page?"}]
+RULE = {"key", "team", "model", "rule"}
+SUBJECT = {"scope", "key", "team", "model", "provider"}
+BUDGETS = [
+    f"tollgate_budget_{part}{unit}"
+    for unit in ("nanodollars", "tokens")
+    for part in ("", "spent_", "remaining_", "set_aside_")
+]
 CATALOGUE = {
     "tollgate_requests_total": ("counter", {"key", "team", "model", "provider", "endpoint", "outcome"}),
     "tollgate_tokens_total": ("counter", {"key", "team", "model", "provider", "type", "source"}),
@@ -21,6 +28,18 @@ CATALOGUE = {
     "tollgate_time_to_first_token_milliseconds": ("histogram", {"key", "team", "model", "provider"}),
     "tollgate_time_per_output_token_microseconds": ("histogram", {"model", "provider"}),
     "tollgate_added_microseconds": ("histogram", set()),
+    "tollgate_refusals_total": ("counter", RULE),
+    "tollgate_would_deny_total": ("counter", RULE),
+    "tollgate_near_limit_total": ("counter", RULE),
+    "tollgate_downgrades_total": ("counter", RULE | {"served"}),
+    "tollgate_clamps_total": ("counter", RULE),
+    "tollgate_loop_guard_total": ("counter", {"key", "team", "step", "sign"}),
+    "tollgate_limit": ("gauge", SUBJECT | {"limit"}),
+    "tollgate_limit_remaining": ("gauge", SUBJECT | {"limit"}),
+    **{name: ("gauge", SUBJECT | {"window", "then"}) for name in BUDGETS},
+    "tollgate_budget_reset_timestamp_seconds": ("gauge", SUBJECT | {"window", "then"}),
+    "tollgate_set_aside_nanodollars": ("gauge", set()),
+    "tollgate_set_aside_tokens": ("gauge", set()),
     "tollgate_build_info": ("gauge", {"version"}),
     "tollgate_config_info": ("gauge", {"hash"}),
     "tollgate_config_loads_total": ("counter", {"result"}),
