@@ -3,7 +3,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: help demo test check lint fmt build bench clean
+.PHONY: help demo prove test check lint fmt build bench clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -12,6 +12,11 @@ demo: ## Envoy with Tollgate, a simulated provider and a minute of traffic, up u
 	@scripts/setup demo
 	@scripts/build demo
 	@exec .tools/venv/bin/python -m demo $(if $(SECONDS),--seconds $(SECONDS))
+
+prove: ## what limits, budgets and the loop guard promise, tried and measured on real Envoy (ONLY="rpm budget": some of it)
+	@scripts/setup prove
+	@scripts/build demo
+	@exec .tools/venv/bin/python -m prove $(ONLY)
 
 test: ## every check and every test (ONLY="native e2e": some of them)
 	@scripts/setup test

@@ -15,6 +15,7 @@ from .simulator import Ledger, Simulator
 WORKERS = 4
 
 NO_HISTOGRAM = "^wasmcustom.tollgate_[a-z_]*(_total|_in_flight|_info|_series)"
+LEVELS = "^wasmcustom.tollgate_(limit|budget|set_aside|requests_in_flight)"
 
 # A trap or a crash; the module answers on, on a new machine, so that no client may have noticed.
 TROUBLE = re.compile(
@@ -144,6 +145,10 @@ class Gateway:
     def counts(self) -> Metrics:
         """The same without the histograms, which are most of it."""
         return Metrics.parse(self.ask_admin("/stats/prometheus?filter=" + NO_HISTOGRAM))
+
+    def levels(self) -> Metrics:
+        """The gauges of limits and budgets, and of what is under way and set aside for it."""
+        return Metrics.parse(self.ask_admin("/stats/prometheus?filter=" + LEVELS))
 
     def ledger(self) -> Ledger:
         """What all simulators would bill by now."""
