@@ -3,6 +3,8 @@
 import http.client
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from . import artefacts
@@ -194,6 +196,18 @@ class Gateway:
             f"the configuration {wanted} is in use",
             lambda: self.counts().total("tollgate_config_info", hash=wanted) == 1,
         )
+
+
+@contextmanager
+def serving(document: Document, directory: Path, simulators: list[Simulator]) -> Iterator[Gateway]:
+    """A gateway for as long as the block lasts, which must end without trouble."""
+    gateway = Gateway(document, directory, simulators)
+    try:
+        yield gateway.start()
+    finally:
+        gateway.stop()
+    assert not gateway.left_running, "tollgate up left processes behind when it was told to end"
+    assert not gateway.troubles
 
 
 class Mark:
