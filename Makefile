@@ -36,10 +36,10 @@ build: ## the module and the tollgate command, optimised: target/wasm32-wasip1/r
 	@scripts/setup build
 	@scripts/build release
 
-bench: ## Envoy's cost per request with and without Tollgate (SAVE=1: into bench/results.md)
+bench: ## Envoy's cost per request, with and without Tollgate and its limits (ONLY=limits: some of it; SAVE=1: into bench/results.md)
 	@scripts/setup bench
 	@scripts/build bench
-	@exec .tools/venv/bin/python -m bench $(if $(SAVE),--save)
+	@exec .tools/venv/bin/python -m bench $(if $(SAVE),--save) $(if $(ONLY),--only "$(ONLY)")
 
 clean: ## removes what was built (the tools in .tools stay)
 	@cargo clean
