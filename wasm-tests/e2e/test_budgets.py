@@ -7,7 +7,7 @@ import openai
 import pytest
 
 from harness.gateway import serving
-from harness.limits import LENGTH, QUESTION, chat, message, refusal, retry_after, rule, under_way, until_refused
+from harness.limits import QUESTION, chat, message, refusal, retry_after, rule, under_way, until_refused
 from harness.process import eventually
 
 DAY = {"per": "day"}
@@ -105,10 +105,8 @@ def test_the_anthropic_sdk_raises_rate_limit_error(budgeted):
     ("free", "house-model", "spare", "provider.token_budget.rolling_90m", None),
 ])  # fmt: skip
 def test_whose_budget_it_is(budgeted, key, model, provider, expected, served):
-    length = {"max_completion_tokens": LENGTH, "max_tokens": None} if model.startswith("o3") else {}
-    length = {name: value for name, value in length.items() if value is not None}
     mark = budgeted.mark()
-    count, raised = until_refused(chat, budgeted.clients, key, model, provider, **length)
+    count, raised = until_refused(chat, budgeted.clients, key, model, provider)
     assert rule(raised) == expected
     assert raised.code == "budget_exceeded"
     assert count == served if served else count >= 1

@@ -206,7 +206,7 @@ def test_a_limit_of_a_key_for_one_model_leaves_the_others_alone(limited):
 
 def test_a_model_of_one_at_once_is_shared_by_all_keys(limited):
     with under_way(limited.clients, "unlimited", "gpt-5"):
-        assert rule(refusal(chat, limited.clients, "loner", "gpt-5", max_completion_tokens=50)) == "model.parallel"
+        assert rule(refusal(chat, limited.clients, "loner", "gpt-5")) == "model.parallel"
 
 
 def test_a_provider_at_its_limit_is_passed_over_for_the_next(limited):
