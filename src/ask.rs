@@ -13,9 +13,11 @@ use crate::{
 
 mod member;
 mod multipart;
+mod rewrite;
 mod weigh;
 
 pub use multipart::multipart_model;
+pub use rewrite::Edits;
 
 use member::{Member, Seen};
 use weigh::Weight;
@@ -39,8 +41,21 @@ pub struct Ask {
     pub choices: u64,
     /// Tokens of input, estimated from the size of its text.
     pub input_estimate: u64,
+    /// The most tokens of input that its text can be.
+    pub input_most: u64,
+    /// Whether any of the input is to be written to a prompt cache, which may cost more than to read it once.
+    pub caches: bool,
+    /// Whether there is audio in the input, or asked for as output.
+    pub audio: bool,
+    /// The service tier that is asked for.
+    pub service_tier: Option<String>,
     include_usage: IncludeUsage,
     takes_stream_options: bool,
+    /// Where the numbers of [`Ask::max_output_tokens`] stand.
+    most_spans: Vec<Range<usize>>,
+    /// What such a number is called at this endpoint, and where one may be put in: behind the body's `{`.
+    most_name: &'static str,
+    inside: usize,
 }
 
 /// Where `stream_options.include_usage` stands, or would.
@@ -210,9 +225,13 @@ fn object(endpoint: Endpoint, cursor: &mut Cursor) -> Result<Ask, AskError> {
     let mut model = None;
     let mut stream = false;
     let mut background = false;
-    let mut options = IncludeUsage::NoOptions(cursor.at() + 1);
+    let inside = cursor.at() + 1;
+    let mut options = IncludeUsage::NoOptions(inside);
     let mut usage_asked = false;
     let mut most: Option<u64> = None;
+    let mut most_spans = Vec::new();
+    let mut service_tier = None;
+    let mut audio = false;
     let mut choices = 1;
     cursor.object(|cursor, name, offset| -> Result<(), AskError> {
         let member = Member::named(name);
@@ -265,7 +284,18 @@ fn object(endpoint: Endpoint, cursor: &mut Cursor) -> Result<Ask, AskError> {
             (Member::Background, Kind::False | Kind::Null) => {}
             (Member::Background, _) => wrong("background"),
             (Member::Most(_) | Member::Choices(_), Kind::Null) => {}
-            (Member::Most(_), Kind::Number) => most = most.max(count(cursor.slice(span))),
+            (Member::Most(name), Kind::Number) => {
+                // By another name it is none: the provider would not look at it.
+                if most_names(endpoint).contains(&name) {
+                    most = most.max(count(cursor.slice(span.clone())));
+                    most_spans.push(span);
+                }
+            }
+            (Member::ServiceTier, Kind::String) => {
+                let inside = cursor.slice(span.start + 1..span.end.saturating_sub(1));
+                service_tier = String::from_utf8(inside.to_vec()).ok();
+            }
+            (Member::Audio, _) => audio = true,
             (Member::Choices(_), Kind::Number) => choices = choices.max(count(cursor.slice(span)).unwrap_or(1)),
             (Member::Most(name) | Member::Choices(name), _) => wrong(name),
             _ => {}
@@ -285,9 +315,30 @@ fn object(endpoint: Endpoint, cursor: &mut Cursor) -> Result<Ask, AskError> {
         max_output_tokens: most,
         choices,
         input_estimate: weight.tokens(),
+        input_most: weight.most_tokens(),
+        caches: weight.caches(),
+        audio: audio || weight.audio(),
+        service_tier,
         include_usage: options,
         takes_stream_options: stream && endpoint.takes_stream_options(),
+        most_spans,
+        most_name: most_names(endpoint).first().copied().unwrap_or("max_tokens"),
+        inside,
     })
+}
+
+/// What a limit of output tokens may be called, the usual name first.
+///
+/// Sources: OpenAI API reference, "Create chat completion", "Create completion", "Create a model response"; Anthropic API
+/// reference, "Create a Message".
+fn most_names(endpoint: Endpoint) -> &'static [&'static str] {
+    match endpoint {
+        Endpoint::ChatCompletions => &["max_completion_tokens", "max_tokens"],
+        Endpoint::Responses => &["max_output_tokens"],
+        Endpoint::Completions | Endpoint::Messages | Endpoint::CountTokens => &["max_tokens"],
+        Endpoint::Embeddings | Endpoint::Models | Endpoint::Status => &[],
+        Endpoint::Other => &["max_tokens", "max_completion_tokens", "max_output_tokens"],
+    }
 }
 
 /// Reads `stream_options`; the cursor stands at its `{`.
@@ -334,43 +385,6 @@ impl Ask {
     /// Whether this is a stream that tells its usage only when asked, and the caller did not ask.
     pub fn lacks_usage(&self) -> bool {
         self.takes_stream_options && !self.usage_asked
-    }
-
-    /// The body with the model's name replaced and the stream's usage asked for; every other byte survives.
-    ///
-    /// `None` when nothing changes. `include_usage` has an effect only on a stream of an endpoint that knows
-    /// `stream_options`; it is never taken back from a caller who asked.
-    pub fn rewrite(&self, body: &[u8], model: Option<&str>, include_usage: bool) -> Option<Vec<u8>> {
-        const WANTED: &str = "{\"include_usage\":true}";
-        let mut edits: Vec<(Range<usize>, String)> = Vec::new();
-        if let Some(model) = model.filter(|model| *model != self.model) {
-            edits.push((self.model_span.clone(), serde_json::to_string(model).ok()?));
-        }
-        if include_usage && self.takes_stream_options && !self.usage_asked {
-            edits.push(match &self.include_usage {
-                IncludeUsage::NoOptions(at) => (*at..*at, format!("\"stream_options\":{WANTED},")),
-                IncludeUsage::NullOptions(span) => (span.clone(), WANTED.to_owned()),
-                IncludeUsage::Absent { inside, empty } => (
-                    *inside..*inside,
-                    format!("\"include_usage\":true{}", if *empty { "" } else { "," }),
-                ),
-                IncludeUsage::At(span) => (span.clone(), "true".to_owned()),
-            });
-        }
-        if edits.is_empty() {
-            return None;
-        }
-        edits.sort_by_key(|(span, _)| span.start);
-        let growth: usize = edits.iter().map(|(_, new)| new.len()).sum();
-        let mut rewritten = Vec::with_capacity(body.len() + growth);
-        let mut done = 0;
-        for (span, new) in edits {
-            rewritten.extend_from_slice(body.get(done..span.start)?);
-            rewritten.extend_from_slice(new.as_bytes());
-            done = span.end;
-        }
-        rewritten.extend_from_slice(body.get(done..)?);
-        Some(rewritten)
     }
 }
 

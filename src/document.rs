@@ -7,15 +7,25 @@
 
 use std::fmt;
 
-use serde::de::{MapAccess, Visitor};
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 use crate::dialect::Dialect;
 use crate::price::PriceSpec;
 
+mod budget;
+mod entries;
+mod keys;
+mod limits;
+mod loop_guard;
 mod shape;
 pub mod spelling;
+
+pub use budget::{Budget, BudgetRaise, Budgets, Span};
+pub use entries::Entries;
+pub use keys::{Key, Operator, PerModel, Team};
+pub use limits::{Limit, LimitRaise, LimitThen, Limits, Mode, Then};
+pub use loop_guard::{KeyLoopGuard, LoopGuard, Steps};
 
 /// Tollgate's configuration: providers, models, keys and prices.
 #[derive(Clone, Debug, Deserialize)]
@@ -78,6 +88,28 @@ pub struct Document {
     #[serde(default)]
     pub prices: Vec<PriceSpec>,
 
+    /// Rate limits of all requests together.
+    #[serde(default)]
+    pub limits: Option<Limits>,
+
+    /// What all requests together may spend.
+    #[serde(default)]
+    pub budget: Option<Budgets>,
+
+    /// `shadow`: every limit, every budget and every loop guard is computed and reported, and none of them refuses or
+    /// changes anything. Default: `enforce`.
+    #[serde(default)]
+    pub mode: Option<Mode>,
+
+    /// The loop guard of every key that does not say otherwise. Default: none.
+    #[serde(default)]
+    pub loop_guard: Option<LoopGuard>,
+
+    /// Who may see what all keys use and have left, and lift blocks of the loop guard. `tollgate key new` mints their keys,
+    /// too.
+    #[serde(default)]
+    pub operators: Vec<Operator>,
+
     /// SHA-256 of the text this was read from.
     #[serde(skip)]
     pub digest: [u8; 32],
@@ -101,6 +133,14 @@ pub struct Provider {
     /// The provider's name in the price list. Default: what the endpoint's host says, else this provider's own name.
     #[serde(default)]
     pub priced_as: Option<String>,
+
+    /// Rate limits of its credential: of all requests sent to it together.
+    #[serde(default)]
+    pub limits: Option<Limits>,
+
+    /// What all requests sent to it together may spend.
+    #[serde(default)]
+    pub budget: Option<Budgets>,
 }
 
 /// A reference to a provider's API key. The key itself is never part of the document.
@@ -125,6 +165,23 @@ pub struct Model {
     /// Further names clients may use for this model.
     #[serde(default)]
     pub aliases: Vec<String>,
+
+    /// Rate limits of all requests for it together.
+    #[serde(default)]
+    pub limits: Option<Limits>,
+
+    /// What all requests for it together may spend.
+    #[serde(default)]
+    pub budget: Option<Budgets>,
+
+    /// The name or alias of the model that takes its place where a limit or budget says `"then": "downgrade"`.
+    #[serde(default)]
+    pub cheaper: Option<String>,
+
+    /// How many tokens an answer has at most where the request does not say. What a request may use up is estimated with it.
+    #[serde(default)]
+    #[cfg_attr(not(target_arch = "wasm32"), schemars(range(min = 1)))]
+    pub max_output_tokens: Option<u64>,
 }
 
 /// One provider's offer of a model.
@@ -138,41 +195,6 @@ pub struct Target {
     /// What this provider calls the model. Default: the model's own name.
     #[serde(default)]
     pub model: Option<String>,
-}
-
-/// One team. It groups keys in the metrics.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields)]
-pub struct Team {}
-
-/// One virtual key. Only its hash is kept.
-#[derive(Clone, Debug, Deserialize, Serialize)]
-#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields)]
-pub struct Key {
-    /// The name the key has in metrics and logs.
-    pub name: String,
-
-    /// SHA-256 of the whole key, in hexadecimal.
-    #[cfg_attr(not(target_arch = "wasm32"), schemars(regex(pattern = r"^[0-9A-Fa-f]{64}$")))]
-    pub sha256: String,
-
-    /// The name of a team in `teams`. Default: none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub team: Option<String>,
-
-    /// The models the key may use: names, aliases, or prefixes that end in `*`. Default: all of them.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub models: Option<Vec<String>>,
-
-    /// Whether the key is refused. Default: false.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub disabled: bool,
-
-    /// From when on the key is refused, in RFC 3339, for example `2027-01-01T00:00:00Z`. Default: never.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub expires: Option<String>,
 }
 
 /// Something wrong with the document: it cannot be used as it is.
@@ -196,12 +218,6 @@ pub struct Warning {
     /// What to do about it.
     pub remedy: String,
 }
-
-/// The members of a JSON object in the order they are written, duplicates included.
-///
-/// A map would drop the first of two entries with the same name in silence.
-#[derive(Clone, Debug)]
-pub struct Entries<T>(pub Vec<(String, T)>);
 
 impl Document {
     /// Reads the document's text. On failure, every problem of shape that can be told apart, at least one.
@@ -227,54 +243,6 @@ impl fmt::Display for Problem {
 impl fmt::Display for Warning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         finding(f, &self.path, &self.warning, &self.remedy)
-    }
-}
-
-impl<T> Default for Entries<T> {
-    fn default() -> Self {
-        Self(Vec::new())
-    }
-}
-
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Entries<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Members<T>(std::marker::PhantomData<T>);
-
-        impl<'de, T: Deserialize<'de>> Visitor<'de> for Members<T> {
-            type Value = Entries<T>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut entries = Vec::new();
-                while let Some(entry) = map.next_entry()? {
-                    entries.push(entry);
-                }
-                Ok(Entries(entries))
-            }
-        }
-
-        deserializer.deserialize_map(Members(std::marker::PhantomData))
-    }
-}
-
-#[cfg(not(target_arch = "wasm32"))]
-impl<T: schemars::JsonSchema> schemars::JsonSchema for Entries<T> {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        format!("EntriesOf{}", T::schema_name()).into()
-    }
-
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({
-            "type": "object",
-            "additionalProperties": generator.subschema_for::<T>(),
-        })
     }
 }
 

@@ -29,11 +29,13 @@ pub enum Endpoint {
     Models,
     /// Anything else under `/v1/`.
     Other,
+    /// `/tollgate/v1/…`: what Tollgate tells about limits.
+    Status,
 }
 
 impl Endpoint {
     /// Every endpoint, in the order of their declaration.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::ChatCompletions,
         Self::Completions,
         Self::Embeddings,
@@ -42,6 +44,7 @@ impl Endpoint {
         Self::CountTokens,
         Self::Models,
         Self::Other,
+        Self::Status,
     ];
 
     /// The value of the metric label `endpoint`.
@@ -55,6 +58,7 @@ impl Endpoint {
             Self::CountTokens => "count_tokens",
             Self::Models => "models",
             Self::Other => "other",
+            Self::Status => "status",
         }
     }
 
@@ -72,7 +76,8 @@ impl Endpoint {
     }
 }
 
-/// The endpoint of a request path (its query string is ignored); `None` when it is not under `/v1/`.
+/// The endpoint of a request path (its query string is ignored); `None` when it is under neither `/v1/` nor
+/// `/tollgate/v1/`.
 ///
 /// A path that cannot be told apart safely (an escaped slash outside a model's id, a backslash, a control character, a
 /// dot segment that leaves `/v1/`) is under nothing.
@@ -102,6 +107,7 @@ pub fn classify(path: &str) -> Option<Endpoint> {
         (["v1", "messages"], 2) => Endpoint::Messages,
         (["v1", "messages", "count_tokens"], 3) => Endpoint::CountTokens,
         (["v1", ..], _) => Endpoint::Other,
+        (["tollgate", "v1", ..], _) => Endpoint::Status,
         _ => return None,
     };
     // Only a model's id may hold a slash of its own (`meta-llama%2FLlama-3.3-70B`).
@@ -140,6 +146,23 @@ pub fn takes_model(path: &str) -> bool {
 /// Whether a path leads to a connection that cannot be metered: `/v1/realtime/…` gives out credentials for WebSockets.
 pub fn leads_to_upgrade(path: &str) -> bool {
     segment(path, 1).as_deref() == Some("realtime")
+}
+
+/// What a path under `/tollgate/v1/` asks for, and its query's members, unescaped; `None` for any other path, and for a
+/// query that cannot be read.
+pub fn status(path: &str) -> Option<(String, Vec<(String, String)>)> {
+    let segments = Segments::of(path)?.0;
+    let what = match segments.as_slice() {
+        [root, version, what] if root == "tollgate" && version == "v1" => what.to_string(),
+        _ => return None,
+    };
+    let query = path.split_once('?').map_or("", |(_, query)| query);
+    let members = query.split('&').filter(|member| !member.is_empty()).map(|member| {
+        let (name, value) = member.split_once('=').unwrap_or((member, ""));
+        let plain = |text: &str| unescape(&text.replace('+', " ")).map(Cow::into_owned);
+        Some((plain(name)?, plain(value)?))
+    });
+    Some((what, members.collect::<Option<_>>()?))
 }
 
 fn segment(path: &str, index: usize) -> Option<String> {
@@ -247,6 +270,9 @@ mod tests {
             ("/v1/models/gpt-4o", Some(Endpoint::Models)),
             ("/v1/models/meta-llama%2FLlama-3.3-70B", Some(Endpoint::Models)),
             ("/v1/images/generations", Some(Endpoint::Other)),
+            ("/tollgate/v1/me", Some(Endpoint::Status)),
+            ("/tollgate/v1/keys?key=a%20b", Some(Endpoint::Status)),
+            ("/tollgate/me", None),
             ("/v1/", None),
             ("/v1", None),
             ("/", None),
@@ -310,6 +336,21 @@ mod tests {
         );
         assert_eq!(model_id("/v1/models/"), None);
         assert_eq!(model_id("/v1/chat/completions"), None);
+    }
+
+    #[test]
+    fn what_a_status_is_asked_for_is_unescaped() {
+        let member = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        assert_eq!(
+            status("/tollgate/v1/keys?key=a%20b+c&most=5&x"),
+            Some((
+                "keys".to_owned(),
+                vec![member("key", "a b c"), member("most", "5"), member("x", "")]
+            ))
+        );
+        assert_eq!(status("/tollgate/v1/me"), Some(("me".to_owned(), Vec::new())));
+        assert_eq!(status("/tollgate/v1/a/b"), None);
+        assert_eq!(status("/tollgate/v1/keys?key=%zz"), None);
     }
 
     #[test]

@@ -10,6 +10,10 @@ use crate::ask::AskError;
 use crate::dialect::Dialect;
 use serde_json::json;
 
+mod limited;
+
+pub use limited::{Kind, Limited};
+
 /// A reason not to serve a request, or not to pass on what came back.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fault {
@@ -57,6 +61,12 @@ pub enum Fault {
     Upgrade,
     /// An answer to be fetched later was asked for.
     Background,
+    /// A limit, a budget or the loop guard stands in the way.
+    Limited(Box<Limited>),
+    /// Only an operator's key opens this.
+    OperatorOnly,
+    /// There is no such key or session.
+    SubjectUnknown,
     /// No provider is configured for such a request.
     ProviderNone,
     /// No provider could be reached, or each broke off before answering.
@@ -119,6 +129,13 @@ impl Fault {
             Self::BodyInvalid(_) | Self::ContentTypeWrong | Self::ContentEncoded => "refused_body_invalid",
             Self::Upgrade => "refused_upgrade",
             Self::Background => "refused_background",
+            Self::Limited(limited) => match limited.kind {
+                Kind::Requests | Kind::Tokens => "refused_rate_limit",
+                Kind::Budget => "refused_budget",
+                Kind::Loop(_) => "refused_loop",
+            },
+            Self::OperatorOnly => "refused_operator_only",
+            Self::SubjectUnknown => "refused_subject_unknown",
             Self::ProviderNone => "refused_no_provider",
             Self::ProviderUnreachable => "provider_unreachable",
             Self::ProviderSilent => "provider_timeout",
@@ -141,6 +158,15 @@ impl Fault {
             Self::MethodWrong { allowed } => headers.push(("allow", (*allowed).to_owned())),
             Self::KeyMissing | Self::KeyUnknown | Self::KeyDisabled | Self::KeyExpired => {
                 headers.push(("www-authenticate", "Bearer".to_owned()));
+            }
+            Self::Limited(limited) => {
+                headers.push(("x-tollgate-limit", limited.rule.clone()));
+                headers.extend(limited.retry_after.map(|seconds| ("retry-after", seconds.to_string())));
+                headers.extend(limited.headers.iter().cloned());
+                // The SDKs wait for a minute at most, and come back too early where it takes longer.
+                if limited.retry_after.is_none_or(|seconds| seconds > 60) {
+                    headers.push(("x-should-retry", "false".to_owned()));
+                }
             }
             _ => {}
         }
@@ -278,6 +304,28 @@ impl Fault {
                  or stream."
                     .to_owned(),
             ),
+            Self::Limited(limited) => Telling {
+                status: 429,
+                openai: match limited.kind {
+                    Kind::Requests | Kind::Loop(_) => "requests",
+                    Kind::Tokens => "tokens",
+                    Kind::Budget => "insufficient_quota",
+                },
+                code: Some(match limited.kind {
+                    Kind::Requests | Kind::Tokens => "rate_limit_exceeded",
+                    Kind::Budget => "budget_exceeded",
+                    Kind::Loop(_) => "runaway_loop",
+                }),
+                param: None,
+                message: limited.message.clone(),
+            },
+            Self::OperatorOnly => invalid(
+                403,
+                Some("operator_only"),
+                None,
+                "Only an operator's key may do this.".to_owned(),
+            ),
+            Self::SubjectUnknown => invalid(404, Some("not_found"), None, "There is no such key here.".to_owned()),
             Self::ProviderNone => invalid(
                 404,
                 Some("not_configured"),
@@ -334,90 +382,4 @@ fn shown(word: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn body(fault: &Fault, dialect: Dialect) -> serde_json::Value {
-        serde_json::from_slice(&fault.body(dialect, "req-1")).unwrap()
-    }
-
-    #[test]
-    fn each_dialect_gets_its_own_shape() {
-        let fault = Fault::ModelUnknown { model: "gpt-9".into() };
-        let openai = body(&fault, Dialect::OpenAi);
-        assert_eq!(openai["error"]["code"], "model_not_found");
-        assert_eq!(openai["error"]["param"], "model");
-        let anthropic = body(&fault, Dialect::Anthropic);
-        assert_eq!(anthropic["type"], "error");
-        assert_eq!(anthropic["error"]["type"], "not_found_error");
-        assert_eq!(anthropic["request_id"], "req-1");
-    }
-
-    #[test]
-    fn every_outcome_is_in_the_catalogue() {
-        let invalid = Fault::BodyInvalid(AskError::Empty);
-        for fault in [
-            Fault::KeyMissing,
-            Fault::KeyUnknown,
-            Fault::KeyDisabled,
-            Fault::KeyExpired,
-            Fault::ModelUnknown { model: String::new() },
-            Fault::ModelForbidden { model: String::new() },
-            Fault::ModelUnnamed,
-            Fault::PathUnknown,
-            Fault::MethodWrong { allowed: "GET" },
-            Fault::BodyTooLarge { limit: 1 },
-            Fault::BodyLate,
-            invalid,
-            Fault::ContentTypeWrong,
-            Fault::ContentEncoded,
-            Fault::Upgrade,
-            Fault::Background,
-            Fault::ProviderNone,
-            Fault::ProviderUnreachable,
-            Fault::ProviderSilent,
-            Fault::ProviderCredential,
-            Fault::Internal,
-        ] {
-            let outcome = fault.outcome();
-            let (_, meaning) = crate::metrics::OUTCOMES
-                .iter()
-                .find(|(known, _)| *known == outcome)
-                .expect(outcome);
-            if let Some((statuses, _)) = meaning.split_once(": ") {
-                assert!(
-                    statuses.contains(&fault.status().to_string()),
-                    "{outcome}: {}",
-                    fault.status()
-                );
-            }
-        }
-    }
-
-    #[test]
-    fn a_long_model_name_is_not_echoed_whole() {
-        let fault = Fault::ModelUnknown {
-            model: "x".repeat(10_000),
-        };
-        assert!(fault.body(Dialect::OpenAi, "").len() < 400);
-    }
-
-    #[test]
-    fn a_key_problem_is_401_and_names_no_key() {
-        for fault in [
-            Fault::KeyMissing,
-            Fault::KeyUnknown,
-            Fault::KeyDisabled,
-            Fault::KeyExpired,
-        ] {
-            let answer = fault.answer(Dialect::OpenAi, "id");
-            assert_eq!(answer.status, 401);
-            assert!(
-                answer
-                    .headers
-                    .iter()
-                    .any(|(name, value)| *name == "x-request-id" && value == "id")
-            );
-        }
-    }
-}
+mod tests;

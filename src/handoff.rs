@@ -33,6 +33,8 @@ pub struct Handoff {
     pub endpoint: Endpoint,
     /// The client's path, with its query.
     pub path: String,
+    /// What the longest answer was cut down to, if it was.
+    pub max_output_tokens: Option<u64>,
     /// The order: each leg's provider and the model's name there (empty where the request names none).
     pub legs: Vec<(String, String)>,
 }
@@ -42,9 +44,10 @@ impl Handoff {
     pub fn encode(&self) -> String {
         let Place { vm, exchange } = self.place;
         let mut text = format!(
-            "{vm:x}\t{exchange:x}\t{}\t{}\t{}",
+            "{vm:x}\t{exchange:x}\t{}\t{}\t{}\t{}",
             self.begun,
             self.endpoint.name(),
+            self.max_output_tokens.map(|most| most.to_string()).unwrap_or_default(),
             self.path
         );
         for (provider, model) in &self.legs {
@@ -72,6 +75,10 @@ impl Handoff {
         let begun = fields.next()?.parse().ok()?;
         let name = fields.next()?;
         let endpoint = Endpoint::ALL.into_iter().find(|endpoint| endpoint.name() == name)?;
+        let max_output_tokens = match fields.next()? {
+            "" => None,
+            most => Some(most.parse().ok()?),
+        };
         let path = fields.next()?.to_owned();
         let legs = lines
             .map(|line| {
@@ -84,6 +91,7 @@ impl Handoff {
             begun,
             endpoint,
             path,
+            max_output_tokens,
             legs,
         })
     }
@@ -97,8 +105,8 @@ mod tests {
     proptest! {
         #[test]
         fn what_was_encoded_is_decoded(vm: u64, exchange: u64, begun in 0usize..9, path in "/[!-~]{0,30}",
-            legs in proptest::collection::vec(("[a-z0-9._-]{1,9}", "[^\\p{Cc}]{0,20}"), 0..4)) {
-            let handoff = Handoff { place: Place { vm, exchange }, begun, endpoint: Endpoint::Messages, path, legs };
+            max_output_tokens: Option<u64>, legs in proptest::collection::vec(("[a-z0-9._-]{1,9}", "[^\\p{Cc}]{0,20}"), 0..4)) {
+            let handoff = Handoff { place: Place { vm, exchange }, begun, endpoint: Endpoint::Messages, path, max_output_tokens, legs };
             let text = handoff.encode();
             prop_assert_eq!(Handoff::place(&text), Some(handoff.place));
             prop_assert_eq!(Handoff::decode(&text), Some(handoff));

@@ -16,14 +16,31 @@
 //!
 //! - [`rule`]: what the operator wrote, compiled.
 //! - [`window`]: how much in the last so many seconds. It never forgets early.
-//! - [`period`]: hours, days, weeks and months of the calendar.
+//! - [`period`]: hours, days, weeks and months of the calendar; [`ledger`]: what was spent in one.
 //! - [`cell`]: the state of one subject, as bytes.
+//! - [`habit`]: how long answers usually are, for requests that do not say.
 //! - [`store`]: the compare-and-swap, and which VMs are alive.
-//! - [`admit`]: judging a request by all of its subjects, setting aside, settling.
+//! - [`judge`]: one subject's rules, asked about one request.
+//! - [`standing`]: how each rule of a subject stands, for gauges and for whoever asks.
+//! - [`gauges`]: the same of everything, for metrics.
+//! - [`vitals`]: how a dead VM is told from a living one.
+//! - [`admit`]: asking all of a request's subjects, setting aside, settling.
 //!
 //! # Crashes
 //!
 //! What is set aside for requests under way is kept by the VM that serves them ([`store::Owner`]). A VM that has stopped
 //! beating is dead, and with it everything it had set aside is free again.
 
+pub mod admit;
+mod bytes;
+pub mod cell;
+pub mod gauges;
+pub mod habit;
+pub mod judge;
+pub mod ledger;
+pub mod period;
 pub mod rule;
+pub mod standing;
+pub mod store;
+pub mod vitals;
+pub mod window;

@@ -76,6 +76,11 @@ pub const OUTCOMES: &[(&str, &str)] = &[
         "refused_no_provider",
         "404: no provider is configured for such a request",
     ),
+    ("refused_rate_limit", "429: a rate limit is used up"),
+    ("refused_budget", "429: a budget is used up"),
+    ("refused_loop", "429: the loop guard slows or blocks the session"),
+    ("refused_operator_only", "403: only an operator's key may do this"),
+    ("refused_subject_unknown", "404: there is no such key"),
     ("provider_timeout", "504: no provider answered in time"),
     ("internal_error", "500: the gateway could not go on"),
     ("ok", "served"),
@@ -166,6 +171,44 @@ catalogue! {
         "microseconds", "Time between output tokens of a stream, after the first.", PER_TOKEN_US;
     ADDED = Histogram "tollgate_added_microseconds" []
         "microseconds", "Time a request spent inside Tollgate until it was on its way to the provider.", ADDED_US;
+    REFUSALS = Counter "tollgate_refusals_total" ["key", "team", "model", "rule"]
+        "requests", "Requests refused by a limit, a budget or the loop guard, by the rule that stood in the way longest.";
+    WOULD_DENY = Counter "tollgate_would_deny_total" ["key", "team", "model", "rule"]
+        "requests", "Requests that a rule in shadow mode would have refused.";
+    NEAR_LIMIT = Counter "tollgate_near_limit_total" ["key", "team", "model", "rule"]
+        "requests", "Requests admitted although a rule was used up to its warning.";
+    DOWNGRADES = Counter "tollgate_downgrades_total" ["key", "team", "model", "served", "rule"]
+        "requests", "Requests sent on from the model asked for to a cheaper one.";
+    CLAMPS = Counter "tollgate_clamps_total" ["key", "team", "model", "rule"]
+        "requests", "Requests whose longest answer was cut down to what was left of a budget.";
+    LOOP_GUARD = Counter "tollgate_loop_guard_total" ["key", "team", "step", "sign"]
+        "requests", "Requests that looked like a runaway loop, by what was done and by what gave it away.";
+    LIMIT = Gauge "tollgate_limit" ["scope", "key", "team", "model", "provider", "limit"]
+        "requests or tokens", "A rate limit, as it is at present; 0: there is no such limit any more.";
+    LIMIT_REMAINING = Gauge "tollgate_limit_remaining" ["scope", "key", "team", "model", "provider", "limit"]
+        "requests or tokens", "What is left of a rate limit.";
+    BUDGET = Gauge "tollgate_budget_nanodollars" ["scope", "key", "team", "model", "provider", "window", "then"]
+        "nanodollars", "A budget of money, as it is at present; 0: there is no such budget any more.";
+    BUDGET_SPENT = Gauge "tollgate_budget_spent_nanodollars" ["scope", "key", "team", "model", "provider", "window", "then"]
+        "nanodollars", "What was spent of it in the period that is now.";
+    BUDGET_REMAINING = Gauge "tollgate_budget_remaining_nanodollars" ["scope", "key", "team", "model", "provider", "window", "then"]
+        "nanodollars", "What is neither spent nor set aside of it.";
+    BUDGET_SET_ASIDE = Gauge "tollgate_budget_set_aside_nanodollars" ["scope", "key", "team", "model", "provider", "window", "then"]
+        "nanodollars", "What is set aside of it for requests under way.";
+    TOKEN_BUDGET = Gauge "tollgate_budget_tokens" ["scope", "key", "team", "model", "provider", "window", "then"]
+        "tokens", "A budget of tokens, as it is at present; 0: there is no such budget any more.";
+    TOKEN_BUDGET_SPENT = Gauge "tollgate_budget_spent_tokens" ["scope", "key", "team", "model", "provider", "window", "then"]
+        "tokens", "What was spent of it in the period that is now.";
+    TOKEN_BUDGET_REMAINING = Gauge "tollgate_budget_remaining_tokens" ["scope", "key", "team", "model", "provider", "window", "then"]
+        "tokens", "What is neither spent nor set aside of it.";
+    TOKEN_BUDGET_SET_ASIDE = Gauge "tollgate_budget_set_aside_tokens" ["scope", "key", "team", "model", "provider", "window", "then"]
+        "tokens", "What is set aside of it for requests under way.";
+    BUDGET_RESET = Gauge "tollgate_budget_reset_timestamp_seconds" ["scope", "key", "team", "model", "provider", "window", "then"]
+        "seconds since 1970", "When a budget begins afresh, or, of one that rolls, when all that is spent will be forgotten.";
+    SET_ASIDE = Gauge "tollgate_set_aside_nanodollars" []
+        "nanodollars", "What is set aside of all keys' budgets for requests under way.";
+    SET_ASIDE_TOKENS = Gauge "tollgate_set_aside_tokens" []
+        "tokens", "What is set aside of all keys' token budgets for requests under way.";
     BUILD = Gauge "tollgate_build_info" ["version"]
         "1", "Always 1; the label tells the module's version.";
     CONFIG = Gauge "tollgate_config_info" ["hash"]
@@ -240,10 +283,18 @@ No label value is ever chosen by a client.
 - `model`: the configured model's name, whatever alias was asked for; `none` where the request named no configured model.
 - `provider`: the provider that served the request, or was tried last; `none` where none was.
 - `endpoint`: `chat_completions`, `completions`, `embeddings`, `responses`, `messages`, `count_tokens`, `models`,
-  `other`; `none` where nothing is served at the path.
+  `other`, `status`; `none` where nothing is served at the path.
 - `type`: `input`, `cached_input`, `cache_write_5m`, `cache_write_1h`, `input_audio`, `output`, `reasoning`,
   `output_audio`. They never overlap: their sum is the total.
 - `source`: `reported` by the provider, or `estimated` by Tollgate because an answer was cut short or reported nothing.
+- `rule`: `<scope>.rpm`, `<scope>.tpm`, `<scope>.parallel`, `<scope>.budget.<window>`, `<scope>.token_budget.<window>`, or
+  `loop_guard.<sign>`.
+- `scope`: whose rule it is: `key`, `team`, `key_model` (a key with one model), `model`, `provider`, or `all`.
+- `limit`: `rpm`, `tpm` or `parallel`. `window`: `hour`, `day`, `week`, `month`, or `rolling_24h` and the like. `then`: what
+  follows when a budget is used up: `block`, `downgrade`, `clamp` or `warn`.
+- `served`: the model that a request was sent on to; there `model` is the one it asked for.
+- `step`: what the loop guard did: `warn`, `slow` or `block`. `sign`: what gave a loop away: `tool_calls`, `requests` or
+  `velocity`.
 - `result`: `applied` or `rejected`.
 - `kind`: `undecoded_answer`, or the call that the host refused, such as `set_header`.
 - Once there are `max_series` series, further ones are recorded with every label `other`, so that sums stay true;

@@ -1,7 +1,7 @@
 //! The life of a request, top to bottom.
 //!
 //! ```text
-//! authenticate → permit → route → [ translate → attempt → read ] × attempts → meter → price → record
+//! authenticate → permit → route → watch → admit → [ translate → attempt → read ] × attempts → meter → price → settle → record
 //! ```
 //!
 //! In: headers, bytes and `now`. Out: values that the shell applies to the host: an [`Answer`], headers to change, bytes
@@ -14,6 +14,8 @@
 //! - [`Sent`] has an order of providers and goes through attempts;
 //! - [`Refused`] and [`Answered`] ended without one.
 //!
+//! Of a request that was admitted something is set aside ([`crate::limit`]); [`Sent::settle`] puts what it used in its place.
+//!
 //! The last three have a `record`: exactly one of them is called, when the host says that the stream is over. A
 //! [`Received`] whose client went away before its body was complete makes its record too.
 
@@ -22,19 +24,28 @@ use std::rc::Rc;
 use crate::caller::{self, Refusal, UnixSeconds};
 use crate::dialect::Dialect;
 use crate::endpoint::{self, Endpoint};
-use crate::fault::{Answer, Fault};
+use crate::fault::{Answer, Fault, Kind};
 use crate::headers::Headers;
+use crate::limit::admit;
+use crate::limit::store::{Books, Owner, Unwritable};
 use crate::metrics;
-use crate::record::Record;
+use crate::record::{Record, Remarks};
 use crate::world::{KeyId, ModelId, ProviderId, World};
 
+mod admission;
 mod answer;
 mod attempt;
 mod departure;
 mod foreign;
+mod guarding;
 mod listing;
+mod notes;
 mod received;
 mod sent;
+mod status;
+pub(crate) mod subjects;
+mod told;
+mod want;
 
 pub use answer::Answering;
 pub use attempt::{Attempt, Begun, Ending, ReplyHead};
@@ -55,7 +66,8 @@ impl Now {
         self.0.saturating_sub(earlier.0)
     }
 
-    fn seconds(self) -> UnixSeconds {
+    /// Whole seconds.
+    pub fn seconds(self) -> UnixSeconds {
         UnixSeconds((self.0 / 1_000_000_000) as i64)
     }
 }
@@ -90,6 +102,8 @@ pub struct Arrival {
     pub since: Now,
     /// The host's id of the request; empty where it has none.
     pub request_id: String,
+    /// By whom it is counted among its key's requests that are there; `None`: it is not.
+    pub present: Option<Owner>,
 }
 
 /// A request that Tollgate will not serve.
@@ -113,7 +127,7 @@ pub struct Answered {
 }
 
 /// Judges a request by its headers. `ends` says that no body follows.
-pub fn receive(world: &Rc<World>, headers: &Headers, ends: bool, now: Now) -> Receipt {
+pub fn receive(world: &Rc<World>, headers: &Headers, ends: bool, now: Now, books: &mut Books<'_>) -> Receipt {
     let at = match world.hold_headers {
         true => None,
         false => match headers.text(":authority").and_then(|host| world.provider_by_host(host)) {
@@ -134,8 +148,9 @@ pub fn receive(world: &Rc<World>, headers: &Headers, ends: bool, now: Now) -> Re
         key: None,
         since: now,
         request_id: headers.text("x-request-id").unwrap_or_default().to_owned(),
+        present: None,
     };
-    match judge(&mut arrival, headers, ends, at, path) {
+    match judge(&mut arrival, headers, ends, at, path, books) {
         Ok(receipt) => receipt,
         Err(fault) => Receipt::Refuse(Refused {
             arrival,
@@ -153,7 +168,11 @@ fn judge(
     ends: bool,
     at: Option<ProviderId>,
     path: &str,
+    books: &mut Books<'_>,
 ) -> Result<Receipt, Fault> {
+    if arrival.endpoint == Some(Endpoint::Status) {
+        return status::answer(arrival, headers, path, books).map(Receipt::Answer);
+    }
     let world = Rc::clone(&arrival.world);
     let credential = caller::presented(|name| headers.value(name));
     arrival.key = Some(
@@ -194,13 +213,8 @@ fn judge(
     let announced = headers
         .text("content-length")
         .and_then(|length| length.parse::<usize>().ok());
-    let received = Received::new(
-        arrival.clone(),
-        at,
-        path,
-        posts,
-        BodyKind::of(endpoint, posts, headers)?,
-    );
+    let kind = BodyKind::of(endpoint, posts, headers)?;
+    let mut received = Received::new(arrival.clone(), at, path, posts, kind, headers);
     if announced.is_some_and(|length| length > world.max_body_bytes) {
         return Err(Fault::BodyTooLarge {
             limit: world.max_body_bytes,
@@ -210,12 +224,14 @@ fn judge(
     if received.can_name_no_model() && received.limited() {
         return Err(Fault::ModelUnnamed);
     }
-    match ends {
-        false => Ok(Receipt::Await(Box::new(received))),
-        true => received
-            .route(&[])
-            .map(|sent| Receipt::Send(Box::new(sent)))
-            .map_err(|(fault, _)| fault),
+    if !ends {
+        received.enter(books)?;
+        return Ok(Receipt::Await(Box::new(received)));
+    }
+    let mut sent = received.admit(&[], books).map_err(|(fault, _)| fault)?;
+    match sent.enter(books) {
+        Ok(()) => Ok(Receipt::Send(Box::new(sent))),
+        Err(fault) => Err(fault),
     }
 }
 
@@ -232,8 +248,16 @@ impl Refused {
 
     /// What happened.
     pub fn record<'w>(&'w self, now: Now) -> Record<'w> {
-        self.arrival
-            .record(self.model, self.fault.outcome(), self.in_flight, now)
+        let mut record = self
+            .arrival
+            .record(self.model, self.fault.outcome(), self.in_flight, now);
+        if let Fault::Limited(limited) = &self.fault {
+            record.remarks.refused_by = Some(limited.rule.clone());
+            if let Kind::Loop(finding) = limited.kind {
+                record.remarks.guard = guarding::said(finding, false);
+            }
+        }
+        record
     }
 }
 
@@ -255,6 +279,31 @@ impl Arrival {
         )
     }
 
+    /// Counts it among its key's requests that are there.
+    fn enter(&mut self, books: &mut Books<'_>) -> Result<(), Fault> {
+        if let Some(key) = self.key.and_then(|id| self.world.key(id)) {
+            admit::enter(&subjects::key_cell(key), books).map_err(|Unwritable| Fault::Internal)?;
+            self.present = Some(books.owner);
+        }
+        Ok(())
+    }
+
+    /// Counts it out again, where nothing was set aside for it. Whether it was still counted.
+    pub fn leave(&self, books: &mut Books<'_>) -> Result<bool, Unwritable> {
+        let key = self.key.and_then(|id| self.world.key(id));
+        match (key, self.present) {
+            (Some(key), Some(owner)) => admit::leave(&subjects::key_cell(key), owner, books),
+            _ => Ok(false),
+        }
+    }
+
+    /// Whether nothing is to be refused to the caller on account of any rule.
+    fn shadow(&self) -> bool {
+        let key = self.key.and_then(|id| self.world.key(id));
+        let team = key.and_then(|key| key.team).and_then(|id| self.world.team(id));
+        self.world.shadow || key.is_some_and(|key| key.shadow) || team.is_some_and(|team| team.shadow)
+    }
+
     fn record<'w>(&'w self, model: Option<ModelId>, outcome: &'static str, in_flight: bool, now: Now) -> Record<'w> {
         let (key, team) = self.labels();
         Record {
@@ -272,6 +321,7 @@ impl Arrival {
             per_token_us: None,
             added_us: None,
             attempts: Vec::new(),
+            remarks: Remarks::default(),
         }
     }
 }

@@ -50,7 +50,35 @@ pub struct Rates {
     pub output_audio: u64,
 }
 
+/// What a request may come to, before it is sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Expected<'a> {
+    /// Tokens of input, at most.
+    pub input: u64,
+    /// Tokens of output, at most.
+    pub output: u64,
+    /// Whether input may be written to a prompt cache.
+    pub caches: bool,
+    /// Whether input or output may be audio.
+    pub audio: bool,
+    /// The service tier that is asked for. The provider may give it, or the standard.
+    pub service_tier: Option<&'a str>,
+}
+
 impl Rates {
+    /// The dearest rate of input and of output that may apply.
+    fn most(&self, expected: &Expected<'_>) -> (u64, u64) {
+        let (mut input, mut output) = (self.input.max(self.cached_input), self.output.max(self.reasoning));
+        if expected.caches {
+            input = input.max(self.cache_write_5m).max(self.cache_write_1h);
+        }
+        if expected.audio {
+            input = input.max(self.input_audio);
+            output = output.max(self.output_audio);
+        }
+        (input, output)
+    }
+
     /// The exact cost in picodollars. Eight products of two 64-bit numbers need 131 bits, hence the saturation; with
     /// rates that [`PriceSpec::compile`] lets through it is never reached.
     fn picodollars(&self, usage: &Usage) -> u128 {
@@ -129,6 +157,30 @@ impl Price {
     pub fn cost(&self, usage: &Usage, service_tier: Option<&str>) -> Nanodollars {
         let rates = self.schedule(service_tier).rates(usage.prompt());
         Nanodollars::from_picodollars(rates.picodollars(usage).saturating_add(u128::from(self.per_request)))
+    }
+
+    /// The most that a request with at most so many tokens of input and output can cost, and what one more token of output
+    /// adds to that, in picodollars.
+    pub fn most(&self, expected: &Expected<'_>) -> (Nanodollars, u64) {
+        let tiers = [
+            Some(self.schedule(None)),
+            expected.service_tier.map(|tier| self.schedule(Some(tier))),
+        ];
+        let (mut input, mut output) = (0, 0);
+        for schedule in tiers.into_iter().flatten() {
+            let above = schedule
+                .tiers
+                .iter()
+                .filter(|tier| expected.input > tier.above_prompt_tokens);
+            for rates in above.map(|tier| &tier.rates).chain([&schedule.base]) {
+                let (of_input, of_output) = rates.most(expected);
+                (input, output) = (of_input.max(input), of_output.max(output));
+            }
+        }
+        let sum = (u128::from(input) * u128::from(expected.input))
+            .saturating_add(u128::from(output) * u128::from(expected.output))
+            .saturating_add(u128::from(self.per_request));
+        (Nanodollars::from_picodollars(sum), output)
     }
 
     /// The rates by prompt size for a service tier, the standard where it has none of its own.

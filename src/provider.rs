@@ -4,8 +4,10 @@
 //! bodies nor how an answer is read; that is the dialect's.
 
 use std::fmt;
+use std::sync::Arc;
 
 use crate::dialect::Dialect;
+use crate::limit::rule::Rules;
 
 /// One provider. Its name is also the name of its cluster in Envoy.
 #[derive(Debug)]
@@ -20,6 +22,8 @@ pub struct Provider {
     pub credential: Option<Credential>,
     /// Its name in the price list.
     pub priced_as: Box<str>,
+    /// The rules that all requests sent to it, with its credential, keep together.
+    pub rules: Option<Arc<Rules>>,
 }
 
 /// Scheme, host, port and the path all of a provider's endpoints are under.

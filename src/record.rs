@@ -3,6 +3,7 @@
 //! In: the facts the pipeline gathered. Out: observations for the metrics. A request makes exactly one record, however
 //! it ended. It holds names and numbers only: nothing of what was asked or answered.
 
+use crate::limit::admit::{Afresh, Use};
 use crate::metrics::{self, Sink};
 use crate::price::Nanodollars;
 use crate::usage::{CLASSES, Usage};
@@ -34,6 +35,38 @@ pub struct Record<'w> {
     pub added_us: Option<u64>,
     /// Every attempt, in order.
     pub attempts: Vec<Attempted<'w>>,
+    /// What rules did to it, or would have done.
+    pub remarks: Remarks<'w>,
+}
+
+/// What limits, budgets and the loop guard did to a request, or would have done.
+#[derive(Clone, Debug, Default)]
+pub struct Remarks<'w> {
+    /// The rule that refused it.
+    pub refused_by: Option<String>,
+    /// Rules that were used up to their warning when it was admitted.
+    pub near: Vec<String>,
+    /// Rules that would have refused it, were they enforced.
+    pub would_deny: Vec<String>,
+    /// The models it was not sent to, each with the rule that sent it on to a cheaper one.
+    pub downgraded: Vec<(&'w str, String)>,
+    /// The budget that had its answers cut short.
+    pub clamped_by: Option<String>,
+    /// What the loop guard found.
+    pub guard: Option<Loop>,
+    /// Budgets that it found with another period than before.
+    pub afresh: Vec<Afresh>,
+}
+
+/// A finding of the loop guard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Loop {
+    /// `warn`, `slow` or `block`.
+    pub step: &'static str,
+    /// By what it was recognised.
+    pub sign: &'static str,
+    /// Whether the request would have been refused, were the guard enforced.
+    pub would_deny: bool,
 }
 
 /// One attempt at a provider, over.
@@ -66,6 +99,37 @@ pub enum Bill {
         /// The price of both, where the model has a price.
         cost: Option<Cost>,
     },
+}
+
+impl Bill {
+    /// Tokens and money, reported and estimated.
+    fn used(&self) -> Use {
+        match self {
+            Self::Nothing | Self::Unmetered => Use::default(),
+            Self::Metered {
+                reported,
+                estimated,
+                cost,
+            } => {
+                let usage = reported.plus(estimated);
+                let cost = cost.map_or(0, |cost| cost.reported.0.saturating_add(cost.estimated.0));
+                Use {
+                    tokens: usage.prompt().saturating_add(usage.completion()),
+                    nanodollars: cost,
+                }
+            }
+        }
+    }
+
+    /// Tokens of output, as far as the provider told them.
+    pub fn reported_output(&self) -> Option<u64> {
+        match self {
+            Self::Metered {
+                reported, estimated, ..
+            } if estimated.is_zero() => Some(reported.completion()),
+            Self::Nothing | Self::Unmetered | Self::Metered { .. } => None,
+        }
+    }
 }
 
 /// The price of an attempt.
@@ -106,6 +170,42 @@ impl Record<'_> {
         for attempt in &self.attempts {
             self.observe_attempt(attempt, sink);
         }
+        self.observe_remarks(sink);
+    }
+
+    fn observe_remarks(&self, sink: &mut impl Sink) {
+        let [key, team, model] = [self.key, self.team, self.model];
+        let remarks = &self.remarks;
+        if let Some(rule) = &remarks.refused_by {
+            sink.observe(&metrics::REFUSALS, &[key, team, model, rule], 1);
+        }
+        for rule in &remarks.near {
+            sink.observe(&metrics::NEAR_LIMIT, &[key, team, model, rule], 1);
+        }
+        for rule in &remarks.would_deny {
+            sink.observe(&metrics::WOULD_DENY, &[key, team, model, rule], 1);
+        }
+        for (asked, rule) in &remarks.downgraded {
+            sink.observe(&metrics::DOWNGRADES, &[key, team, asked, model, rule], 1);
+        }
+        if let Some(rule) = &remarks.clamped_by {
+            sink.observe(&metrics::CLAMPS, &[key, team, model, rule], 1);
+        }
+        if let Some(found) = remarks.guard {
+            sink.observe(&metrics::LOOP_GUARD, &[key, team, found.step, found.sign], 1);
+        }
+    }
+
+    /// What it used in all, or of one provider alone.
+    pub fn used(&self, provider: Option<&str>) -> Use {
+        let of_it = |attempt: &&Attempted<'_>| provider.is_none_or(|provider| attempt.provider == provider);
+        self.attempts.iter().filter(of_it).fold(Use::default(), |sum, attempt| {
+            let used = attempt.bill.used();
+            Use {
+                tokens: sum.tokens.saturating_add(used.tokens),
+                nanodollars: sum.nanodollars.saturating_add(used.nanodollars),
+            }
+        })
     }
 
     fn observe_attempt(&self, attempt: &Attempted<'_>, sink: &mut impl Sink) {

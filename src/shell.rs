@@ -10,11 +10,13 @@
 
 mod exchanges;
 mod gateway;
+mod gauges;
 mod host;
 mod provider;
 mod reply;
 mod root;
 mod series;
+mod vms;
 
 proxy_wasm::main! {{
     proxy_wasm::set_log_level(proxy_wasm::types::LogLevel::Info);

@@ -11,6 +11,8 @@ use hashbrown::HashMap;
 
 use crate::caller::UnixSeconds;
 use crate::document::{Document, Problem, Warning};
+use crate::guard;
+use crate::limit::rule::Rules;
 use crate::price::Price;
 use crate::provider::{Provider, decimal_port, split_port};
 
@@ -44,12 +46,23 @@ pub struct World {
     pub teams: Vec<Team>,
     /// The virtual keys, in the document's order.
     pub keys: Vec<Key>,
+    /// The rules that all requests together keep.
+    pub all: Option<Arc<Rules>>,
+    /// Whether nothing at all is refused or changed on account of a rule or the loop guard, but only computed and counted.
+    pub shadow: bool,
+    /// The loop guard of keys that say nothing of it. Every key has its own in [`Key::guard`].
+    pub guard: Option<Arc<guard::rule::Rules>>,
+    /// The operators, in the document's order.
+    pub operators: Vec<Operator>,
     /// What is allowed and probably not meant.
     pub warnings: Vec<Warning>,
     provider_names: HashMap<Box<str>, ProviderId>,
     provider_hosts: HashMap<Box<str>, ProviderId>,
     model_names: HashMap<Box<str>, ModelId>,
     key_digests: HashMap<[u8; 32], KeyId>,
+    operator_digests: HashMap<[u8; 32], u32>,
+    /// Where a raise is written, and when it is over.
+    raises: Vec<(String, UnixSeconds)>,
 }
 
 /// A provider of one [`World`].
@@ -75,6 +88,13 @@ pub struct Model {
     pub name: Box<str>,
     /// Its providers in order of preference, at least one.
     pub targets: Vec<Target>,
+    /// The rules that all requests for it keep together.
+    pub rules: Option<Arc<Rules>>,
+    /// The model that takes its place where a rule says [`Then::Downgrade`](crate::limit::rule::Then::Downgrade). Whoever
+    /// follows these comes to an end, and never to where it began.
+    pub cheaper: Option<ModelId>,
+    /// How many tokens its longest answer has, where the request does not say.
+    pub max_output_tokens: Option<u64>,
 }
 
 /// One provider's offer of a model.
@@ -93,6 +113,17 @@ pub struct Target {
 pub struct Team {
     /// The name in the document and in metrics.
     pub name: Box<str>,
+    /// The rules that its keys keep together.
+    pub rules: Option<Arc<Rules>>,
+    /// Whether none of its rules refuses or changes anything.
+    pub shadow: bool,
+}
+
+/// Who may see the state of all keys and lift blocks. An operator's key is no virtual key: it may use no model.
+#[derive(Debug)]
+pub struct Operator {
+    /// The name in the document.
+    pub name: Box<str>,
 }
 
 /// One virtual key.
@@ -108,6 +139,14 @@ pub struct Key {
     pub disabled: bool,
     /// From when on it is refused.
     pub expires: Option<UnixSeconds>,
+    /// Its rules. Keys with equal ones share them, and only them: each has its own use.
+    pub rules: Option<Arc<Rules>>,
+    /// Whether none of its rules, those per model included, and not its loop guard either, refuses or changes anything.
+    pub shadow: bool,
+    /// Its rules for one model each, in ascending order of the models; none for a model it may not use.
+    pub per_model: Arc<[(ModelId, Arc<Rules>)]>,
+    /// Its loop guard: its own, or else the world's. `None`: it has none.
+    pub guard: Option<Arc<guard::rule::Rules>>,
 }
 
 /// The models a key may use.
@@ -157,6 +196,12 @@ impl World {
         self.key_digests.get(sha256).copied()
     }
 
+    /// The operator whose secret has this SHA-256. It is no virtual key's.
+    pub fn operator_by_digest(&self, sha256: &[u8; 32]) -> Option<&Operator> {
+        let index = *self.operator_digests.get(sha256)?;
+        self.operators.get(index as usize)
+    }
+
     /// The model of this exact name or alias.
     pub fn model_by_name(&self, name: &str) -> Option<ModelId> {
         self.model_names.get(name).copied()
@@ -183,7 +228,7 @@ impl World {
         (0..self.providers.len() as u32).map(ProviderId)
     }
 
-    /// What deserves a warning at one time and not at another: the keys that are past their end `now`.
+    /// What deserves a warning at one time and not at another: the keys and raises that are past their end `now`.
     pub fn warnings_at(&self, now: UnixSeconds) -> Vec<Warning> {
         let expired = |key: &Key| key.expires.filter(|expires| *expires <= now && !key.disabled);
         let keys = self
@@ -191,17 +236,41 @@ impl World {
             .iter()
             .enumerate()
             .filter_map(|(index, key)| Some((index, key, expired(key)?)));
-        keys.map(|(index, key, expired)| Warning {
+        let keys = keys.map(|(index, key, expired)| Warning {
             path: format!("keys[{index}].expires"),
             warning: format!("the key `{}` has been refused since {expired}", key.name),
             remedy: "remove the key, or set a later end".to_owned(),
-        })
-        .collect()
+        });
+        let raises = self.raises.iter().filter(|(_, until)| *until <= now);
+        let raises = raises.map(|(path, until)| Warning {
+            path: path.clone(),
+            warning: format!("it has not applied since {until}"),
+            remedy: "remove the raise, or set a later `until`".to_owned(),
+        });
+        keys.chain(raises).collect()
     }
 
     /// The ids of all models, in the document's order.
     pub fn model_ids(&self) -> impl Iterator<Item = ModelId> + '_ {
         (0..self.models.len() as u32).map(ModelId)
+    }
+
+    /// The ids of all teams, in the document's order.
+    pub fn team_ids(&self) -> impl Iterator<Item = TeamId> + '_ {
+        (0..self.teams.len() as u32).map(TeamId)
+    }
+
+    /// The ids of all keys, in the document's order.
+    pub fn key_ids(&self) -> impl Iterator<Item = KeyId> + '_ {
+        (0..self.keys.len() as u32).map(KeyId)
+    }
+}
+
+impl Key {
+    /// Its own rules for this model, besides those for all.
+    pub fn rules_for(&self, model: ModelId) -> Option<&Arc<Rules>> {
+        let index = self.per_model.binary_search_by_key(&model, |(model, _)| *model).ok()?;
+        self.per_model.get(index).map(|(_, rules)| rules)
     }
 }
 

@@ -9,6 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use regex::Regex;
+use serde_json::Value;
 use tollgate::document::Document;
 use tollgate::metrics::{CATALOGUE, Kind};
 use tollgate::price::PriceSpec;
@@ -138,6 +139,40 @@ fn the_readmes_document_is_a_good_one() {
         let world = World::compile(&document, &|_| Some("sk-test".to_owned())).unwrap();
         assert_eq!(world.warnings, []);
     }
+}
+
+#[test]
+fn the_documents_in_the_page_on_limits_are_good_ones() {
+    let page = page("docs/limits.md");
+    // What is no whole document (an answer, an error) names no providers.
+    let documents = blocks(&page, "json").into_iter();
+    let documents: Vec<_> = documents.filter(|text| text.contains("\"providers\"")).collect();
+    assert!(documents.len() >= 2);
+    for text in documents {
+        let document = Document::parse(text).unwrap();
+        let world = World::compile(&document, &|_| Some("sk-test".to_owned())).unwrap();
+        assert_eq!(world.warnings, []);
+    }
+}
+
+#[test]
+fn the_page_on_limits_names_every_member() {
+    let page = page("docs/limits.md");
+    let schema: Value = serde_json::from_str(&Document::schema_text()).unwrap();
+    let shapes = [
+        "Limits",
+        "DetailedLimit",
+        "LimitRaise",
+        "Budget",
+        "BudgetRaise",
+        "LoopGuard",
+        "Steps",
+        "Operator",
+    ];
+    let members = shapes.map(|shape| schema["$defs"][shape]["properties"].as_object().unwrap());
+    let members = members.into_iter().flat_map(|members| members.keys());
+    let unnamed = members.filter(|name| !page.contains(&format!("`{name}`")) && !page.contains(&format!("\"{name}\"")));
+    none(&unnamed.cloned().collect::<Vec<_>>());
 }
 
 #[test]

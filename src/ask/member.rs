@@ -21,6 +21,10 @@ pub(super) enum Member {
     Schema,
     /// `background`
     Background,
+    /// `service_tier`
+    ServiceTier,
+    /// Says that audio is wanted.
+    Audio,
     /// Not read, but two readers must not see two values.
     Guarded,
 }
@@ -47,10 +51,11 @@ fn known(name: &[u8]) -> Option<(u32, &'static str, Member)> {
         b"text" => (16, "text", Member::Schema),
         b"documents" => (17, "documents", Member::Text),
         b"query" => (18, "query", Member::Text),
-        b"service_tier" => (19, "service_tier", Member::Guarded),
+        b"service_tier" => (19, "service_tier", Member::ServiceTier),
         b"models" => (20, "models", Member::Guarded),
         b"metadata" => (21, "metadata", Member::Guarded),
         b"background" => (22, "background", Member::Background),
+        b"audio" => (23, "audio", Member::Audio),
         _ => return None,
     })
 }

@@ -4,13 +4,21 @@ use serde_json::{Value, json};
 
 use super::*;
 
+fn edits(model: Option<&str>, include_usage: bool) -> Edits<'_> {
+    Edits {
+        model,
+        include_usage,
+        max_output_tokens: None,
+    }
+}
+
 fn chat(body: &str) -> Result<Ask, AskError> {
     read(Endpoint::ChatCompletions, body.as_bytes())
 }
 
 fn rewritten(body: &str, model: Option<&str>, include_usage: bool) -> Option<String> {
     let ask = chat(body).unwrap();
-    ask.rewrite(body.as_bytes(), model, include_usage)
+    ask.rewrite(body.as_bytes(), edits(model, include_usage))
         .map(|bytes| String::from_utf8(bytes).unwrap())
 }
 
@@ -184,7 +192,7 @@ fn usage_is_asked_for_wherever_it_is_missing() {
     );
     let body = br#"{"model":"claude","stream":true}"#;
     assert_eq!(
-        read(Endpoint::Messages, body).unwrap().rewrite(body, None, true),
+        read(Endpoint::Messages, body).unwrap().rewrite(body, edits(None, true)),
         None,
         "Anthropic reports by itself"
     );
@@ -264,7 +272,7 @@ proptest! {
         let mut expected = Value::Object(members);
         let body = if pretty { serde_json::to_string_pretty(&expected) } else { serde_json::to_string(&expected) }.unwrap();
         let ask = read(Endpoint::ChatCompletions, body.as_bytes()).unwrap();
-        let rewritten = ask.rewrite(body.as_bytes(), Some(&new), true);
+        let rewritten = ask.rewrite(body.as_bytes(), edits(Some(&new), true));
         let bytes = rewritten.clone().unwrap_or(body.clone().into_bytes());
         expected["model"] = json!(new);
         if expected["stream_options"].is_null() {
@@ -275,8 +283,8 @@ proptest! {
         // Asking again finds nothing left to do, and undoing the model restores the original but for the options.
         let again = read(Endpoint::ChatCompletions, &bytes).unwrap();
         prop_assert!(again.usage_asked);
-        prop_assert_eq!(again.rewrite(&bytes, Some(&new), true), None);
-        let only_model = ask.rewrite(body.as_bytes(), Some(&new), false).unwrap_or(body.clone().into_bytes());
+        prop_assert_eq!(again.rewrite(&bytes, edits(Some(&new), true)), None);
+        let only_model = ask.rewrite(body.as_bytes(), edits(Some(&new), false)).unwrap_or(body.clone().into_bytes());
         let tail = &body.as_bytes()[ask.model_span.end..];
         prop_assert!(only_model.starts_with(&body.as_bytes()[..ask.model_span.start]));
         prop_assert!(only_model.ends_with(tail));

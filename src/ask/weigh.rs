@@ -23,9 +23,40 @@ pub(super) struct Weight {
     messages: u64,
     media: u64,
     numbers: u64,
+    schema: bool,
+    caches: bool,
+    audio: bool,
 }
 
 impl Weight {
+    /// The most tokens that it can be. No tokenizer makes more tokens of a text than it has bytes. What stands around
+    /// messages and descriptions of tools is known from providers' documentation, with room to spare; what a medium comes
+    /// to is not known, and taken for a large image.
+    ///
+    /// Sources: Anthropic documentation, "Tool use", "Pricing" (up to 804 tokens of system prompt), "Vision".
+    pub(super) fn most_tokens(&self) -> u64 {
+        const AROUND_MESSAGE: u64 = 8;
+        const AROUND_ALL: u64 = 32;
+        const WITH_TOOLS: u64 = 804;
+        const LARGE_IMAGE: u64 = 1_600;
+        self.text_bytes
+            .saturating_add(self.messages.saturating_mul(AROUND_MESSAGE))
+            .saturating_add(self.media.saturating_mul(LARGE_IMAGE))
+            .saturating_add(self.numbers)
+            .saturating_add(AROUND_ALL)
+            .saturating_add(if self.schema { WITH_TOOLS } else { 0 })
+    }
+
+    /// Whether any of it is to be written to a prompt cache.
+    pub(super) fn caches(&self) -> bool {
+        self.caches
+    }
+
+    /// Whether any of it is audio.
+    pub(super) fn audio(&self) -> bool {
+        self.audio
+    }
+
     pub(super) fn tokens(&self) -> u64 {
         estimate::tokens_from_text_bytes(self.text_bytes)
             .saturating_add(self.messages.saturating_mul(PER_MESSAGE))
@@ -35,6 +66,7 @@ impl Weight {
 
     /// Adds what is heard of the value of a member.
     pub(super) fn listen(&mut self, member: Member) -> Scale<'_> {
+        self.schema |= member == Member::Schema;
         Scale {
             weight: self,
             names: member == Member::Schema,
@@ -62,6 +94,11 @@ impl Listener for Scale<'_> {
     fn name(&mut self, inside: &[u8]) {
         if self.names {
             self.weight.text_bytes += inside.len() as u64;
+        }
+        match inside {
+            b"cache_control" => self.weight.caches = true,
+            b"input_audio" => self.weight.audio = true,
+            _ => {}
         }
     }
 

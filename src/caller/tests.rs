@@ -22,10 +22,7 @@ fn world(change: impl FnOnce(&mut Key)) -> World {
             .iter()
             .map(|byte| format!("{byte:02x}"))
             .collect(),
-        team: None,
-        models: None,
-        disabled: false,
-        expires: None,
+        ..Key::default()
     };
     change(&mut key);
     document.keys.push(key);

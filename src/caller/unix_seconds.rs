@@ -7,7 +7,7 @@
 use std::fmt;
 
 /// Seconds since 1970-01-01T00:00:00Z, leap seconds not counted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UnixSeconds(pub i64);
 
 /// Why a text is not a point in time.
@@ -55,6 +55,15 @@ impl UnixSeconds {
         Ok(Self(
             days_from_epoch(year, month, day) * 86_400 + hour * 3600 + minute * 60 + second - offset,
         ))
+    }
+}
+
+impl UnixSeconds {
+    /// The month that a day lies in: its first day, and the first day after it, all in days since 1970-01-01.
+    pub(crate) fn month_of_day(day: i64) -> (i64, i64) {
+        let (year, month, of_month) = civil(day);
+        let begins = day - (of_month - 1);
+        (begins, begins + days_in(year, month))
     }
 }
 

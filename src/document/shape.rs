@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use serde_path_to_error::{Path, Segment};
 
-use super::{Document, Key, Model, Problem, Provider, Team, member, spelling};
+use super::{Budget, Document, Key, Model, Operator, PerModel, Problem, Provider, Team, member, spelling};
 use crate::price::PriceSpec;
 
 /// No more problems than this are reported of one document: beyond it nobody reads them.
@@ -29,12 +29,13 @@ pub(super) fn problems(text: &str, error: &serde_json::Error) -> Vec<Problem> {
         });
         return found;
     }
-    each_member(&mut root, "providers", &mut found, attempt::<Provider>);
-    each_member(&mut root, "models", &mut found, attempt::<Model>);
-    each_member(&mut root, "teams", &mut found, attempt::<Team>);
-    each_element(&mut root, "keys", &mut found, attempt::<Key>);
-    each_element(&mut root, "prices", &mut found, attempt::<PriceSpec>);
-    attempt::<Document>("", &mut root, &mut found);
+    each_member("", &mut root, "providers", &mut found, subject::<Provider>);
+    each_member("", &mut root, "models", &mut found, subject::<Model>);
+    each_member("", &mut root, "teams", &mut found, subject::<Team>);
+    each_element("", &mut root, "keys", &mut found, key);
+    each_element("", &mut root, "prices", &mut found, attempt::<PriceSpec>);
+    each_element("", &mut root, "operators", &mut found, attempt::<Operator>);
+    subject::<Document>("", &mut root, &mut found);
     if found.is_empty() {
         // A `Value` keeps the last of two equal members, so only the text itself shows that there are two.
         let Shape { problem, remedy, .. } = Shape::of(error);
@@ -66,21 +67,34 @@ fn syntax(text: &str, error: &serde_json::Error) -> Problem {
 type Attempt = fn(&str, &mut Value, &mut Vec<Problem>);
 
 /// Tries each member of an object and takes it out, so that the whole can be tried without what was reported already.
-fn each_member(root: &mut Value, section: &str, found: &mut Vec<Problem>, attempt: Attempt) {
-    if let Some(Value::Object(members)) = root.get_mut(section) {
+fn each_member(base: &str, value: &mut Value, section: &str, found: &mut Vec<Problem>, attempt: Attempt) {
+    if let Some(Value::Object(members)) = value.get_mut(section) {
+        let section = member(base, section);
         for (name, mut value) in std::mem::take(members) {
-            attempt(&member(section, &name), &mut value, found);
+            attempt(&member(&section, &name), &mut value, found);
         }
     }
 }
 
 /// As [`each_member`], for an array.
-fn each_element(root: &mut Value, section: &str, found: &mut Vec<Problem>, attempt: Attempt) {
-    if let Some(Value::Array(elements)) = root.get_mut(section) {
+fn each_element(base: &str, value: &mut Value, section: &str, found: &mut Vec<Problem>, attempt: Attempt) {
+    if let Some(Value::Array(elements)) = value.get_mut(section) {
+        let section = member(base, section);
         for (index, mut value) in std::mem::take(elements).into_iter().enumerate() {
             attempt(&format!("{section}[{index}]"), &mut value, found);
         }
     }
+}
+
+/// Something that has limits and budgets.
+fn subject<T: DeserializeOwned>(base: &str, value: &mut Value, found: &mut Vec<Problem>) {
+    each_element(base, value, "budget", found, attempt::<Budget>);
+    attempt::<T>(base, value, found);
+}
+
+fn key(base: &str, value: &mut Value, found: &mut Vec<Problem>) {
+    each_member(base, value, "per_model", found, subject::<PerModel>);
+    subject::<Key>(base, value, found);
 }
 
 fn attempt<T: DeserializeOwned>(base: &str, value: &mut Value, found: &mut Vec<Problem>) {
@@ -95,22 +109,19 @@ fn attempt<T: DeserializeOwned>(base: &str, value: &mut Value, found: &mut Vec<P
             missing,
         } = Shape::of(error.inner());
         let path = joined(base, error.path());
-        let Some(missing) = missing else {
+        // What is missing because it was taken out has been reported.
+        let known = missing.is_some_and(|missing| taken.contains(&member(&path, &missing)));
+        if !known {
             found.push(Problem {
                 path: path.clone(),
                 problem,
                 remedy,
             });
-            taken.push(path);
-            if remove(value, error.path()) {
-                continue;
-            }
-            return;
-        };
-        if !taken.contains(&member(&path, &missing)) {
-            found.push(Problem { path, problem, remedy });
         }
-        return;
+        taken.push(path);
+        if !remove(value, error.path()) {
+            return;
+        }
     }
 }
 
@@ -211,7 +222,7 @@ fn wanted(expected: &str) -> &str {
         "a map" => "an object",
         "a sequence" => "an array",
         "a boolean" => "true or false",
-        "a string" => "a text in double quotes",
+        "a string" | "string or map" => "a text in double quotes",
         "u64" | "usize" | "u32" => "a whole number that is not negative",
         "f64" => "a number",
         other if other.starts_with("struct ") => "an object",

@@ -1,7 +1,7 @@
 //! What the operator wrote of the loop guard, compiled.
 
 /// The loop guard's thresholds.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Rules {
     /// The lower-case name of the request header that names the agent's session.
     pub session_header: Box<str>,
@@ -20,7 +20,7 @@ pub struct Rules {
 }
 
 /// From which number on each step is taken; `None`: never.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Steps {
     /// Say so, in a header and a metric.
     pub warn: Option<u32>,

@@ -5,7 +5,7 @@
 use crate::caller::UnixSeconds;
 
 /// What one subject (a key, a team, a model …) may use.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Rules {
     /// Requests in any 60 seconds.
     pub rpm: Option<Limit>,
@@ -18,7 +18,7 @@ pub struct Rules {
 }
 
 /// A rate limit.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Limit {
     /// The most, at least 1.
     pub most: u64,
@@ -33,7 +33,7 @@ pub struct Limit {
 }
 
 /// A budget: an amount for a period.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Budget {
     /// What is counted.
     pub unit: Unit,
@@ -52,7 +52,7 @@ pub struct Budget {
 }
 
 /// A limit or budget that is higher (or lower) until a moment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Raise {
     /// The value that applies instead, in the unit of what it raises.
     pub to: u64,
@@ -100,11 +100,11 @@ pub enum Span {
 }
 
 /// A share of a whole, in thousandths: from 1 to 1000.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Share(pub u16);
 
 /// What follows when a limit or budget is nearly (`warn_at`) or wholly used up. Whatever it is, the warning comes first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Then {
     /// Requests that do not fit are refused.
     Block,
@@ -152,5 +152,17 @@ impl Share {
     pub fn of(self, whole: u64) -> u64 {
         let part = u128::from(whole) * u128::from(self.0);
         u64::try_from(part.div_ceil(1000)).unwrap_or(u64::MAX)
+    }
+}
+
+impl Then {
+    /// The word in the document and in metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Block => "block",
+            Self::Downgrade => "downgrade",
+            Self::Clamp => "clamp",
+            Self::Warn => "warn",
+        }
     }
 }

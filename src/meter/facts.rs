@@ -36,7 +36,7 @@ impl Shape {
             Endpoint::Responses => Self::Response,
             Endpoint::Messages => Self::Message,
             Endpoint::Other => Self::Unknown,
-            Endpoint::CountTokens | Endpoint::Models => return None,
+            Endpoint::CountTokens | Endpoint::Models | Endpoint::Status => return None,
         })
     }
 }

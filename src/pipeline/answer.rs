@@ -3,6 +3,7 @@
 use super::Now;
 use super::attempt::{Attempt, ReplyHead};
 use super::sent::{Body, Sent};
+use super::told::RATE_HEADERS;
 use crate::fault::{Answer, Fault};
 use crate::headers::Headers;
 use crate::meter::{Meter, Passed};
@@ -27,6 +28,13 @@ const PROVIDER_HEADERS: &[&str] = &[
     // Ours alone to set.
     "x-tollgate-request-id",
     "x-tollgate-retry",
+    "x-tollgate-clamped",
+    "x-tollgate-downgraded",
+    "x-tollgate-limit",
+    "x-tollgate-loop",
+    "x-tollgate-model",
+    "x-tollgate-warning",
+    "x-tollgate-would-deny",
     // Promises about another host.
     "alt-svc",
     "strict-transport-security",
@@ -58,6 +66,12 @@ impl Sent {
             head.set
                 .push(("x-tollgate-request-id", self.arrival.request_id.clone()));
         }
+        let told = self.notes.headers(&self.arrival.world, self.model);
+        if told.iter().any(|(name, _)| RATE_HEADERS.contains(name)) {
+            let theirs = RATE_HEADERS.iter().copied().filter(|name| headers.has(name));
+            head.remove.extend(theirs);
+        }
+        head.set.extend(told);
         let refusal = matches!(status, 401 | 403).then_some(Fault::ProviderCredential);
         let refusal_body = refusal
             .as_ref()
@@ -169,7 +183,10 @@ impl Sent {
             },
             _ => Fault::ProviderUnreachable,
         };
-        let answer = fault.answer(self.arrival.dialect, &self.arrival.request_id);
+        let mut answer = fault.answer(self.arrival.dialect, &self.arrival.request_id);
+        answer
+            .headers
+            .extend(self.notes.headers(&self.arrival.world, self.model));
         self.fault = Some(fault);
         answer
     }

@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use super::attempt::Begun;
 use super::departure;
-use crate::ask;
+use crate::ask::{self, Edits};
 use crate::handoff::Handoff;
 use crate::headers::Headers;
 use crate::provider::Provider;
@@ -57,7 +57,12 @@ impl Foreign {
         let (_, model) = self.leg(self.handoff.begun.saturating_sub(1))?;
         let ask = ask::read(self.handoff.endpoint, body).ok()?;
         let renamed = Some(model.as_str()).filter(|model| !model.is_empty() && *model != ask.model);
-        ask.rewrite(body, renamed, ask.lacks_usage())
+        let edits = Edits {
+            model: renamed,
+            include_usage: ask.lacks_usage(),
+            max_output_tokens: self.handoff.max_output_tokens,
+        };
+        ask.rewrite(body, edits)
     }
 
     /// The last leg is repeated, as within one VM.

@@ -1,12 +1,17 @@
 //! A request between its headers and the end of its body.
 
+use super::admission::{self, Admitted, Course};
 use super::departure::{self, Departure};
+use super::guarding;
+use super::notes::Notes;
 use super::sent::{Body, Sent};
 use super::{Arrival, Now, Refused};
 use crate::ask::{self, AskError};
 use crate::endpoint::{self, Endpoint};
 use crate::fault::Fault;
 use crate::headers::Headers;
+use crate::limit::admit::Grant;
+use crate::limit::store::{Books, Unwritable};
 use crate::record::Record;
 use crate::route;
 use crate::world::{Allowed, ModelId, ProviderId};
@@ -20,6 +25,8 @@ pub struct Received {
     path: String,
     posts: bool,
     body: BodyKind,
+    /// The session that a header names.
+    session: Option<Vec<u8>>,
     /// Bytes announced or seen so far.
     seen: usize,
 }
@@ -60,15 +67,33 @@ impl BodyKind {
 }
 
 impl Received {
-    pub(super) fn new(arrival: Arrival, at: Option<ProviderId>, path: &str, posts: bool, body: BodyKind) -> Self {
+    pub(super) fn new(
+        arrival: Arrival,
+        at: Option<ProviderId>,
+        path: &str,
+        posts: bool,
+        body: BodyKind,
+        headers: &Headers,
+    ) -> Self {
+        let key = arrival.key.and_then(|key| arrival.world.key(key));
+        let guard = key.and_then(|key| key.guard.as_ref());
+        let session = guard
+            .and_then(|guard| headers.value(&guard.session_header))
+            .map(<[u8]>::to_vec);
         Self {
             arrival,
             at,
             path: path.to_owned(),
             posts,
             body,
+            session,
             seen: 0,
         }
+    }
+
+    /// Counts it among its key's requests that are there.
+    pub(super) fn enter(&mut self, books: &mut Books<'_>) -> Result<(), Fault> {
+        self.arrival.enter(books)
     }
 
     /// More of the body has come: `held` bytes in all. Refuses as soon as that is too much.
@@ -82,11 +107,44 @@ impl Received {
     }
 
     /// The body is complete: read it, see whether the caller may, and decide where it goes.
-    pub fn ask(self: Box<Self>, body: &[u8]) -> Result<Box<Sent>, Refused> {
+    pub fn ask(self: Box<Self>, body: &[u8], books: &mut Books<'_>) -> Result<Box<Sent>, Refused> {
         let received = self.grow(body.len())?;
-        match received.route(body) {
+        match received.admit(body, books) {
             Ok(sent) => Ok(Box::new(sent)),
             Err((fault, model)) => Err((*received).refuse(fault, model)),
+        }
+    }
+
+    /// Route, watch, admit.
+    pub(super) fn admit(&self, body: &[u8], books: &mut Books<'_>) -> Result<Sent, (Fault, Option<ModelId>)> {
+        let course = self.route(body)?;
+        let model = course.model;
+        let watched = match &course.body {
+            Body::Json(_) => guarding::watch(&self.arrival, self.session.as_deref(), body, books),
+            Body::Form { .. } | Body::Opaque => Ok(None),
+        };
+        let (watched, found) = watched.map_err(|fault| (fault, model))?.unzip();
+        match admission::admit(&self.arrival, course, self.posts, self.at, books) {
+            Ok(mut admitted) => {
+                if let Some(found) = found.flatten() {
+                    admitted.notes.guard(found);
+                }
+                Ok(Sent::new(
+                    self.arrival.clone(),
+                    &self.path,
+                    self.posts,
+                    admitted,
+                    watched,
+                ))
+            }
+            Err((fault, model)) => {
+                // What was not let through is no repetition when it comes again.
+                let settled = watched.map(|watched| guarding::settle(&watched, false, 0, books));
+                match settled {
+                    Some(Err(Unwritable)) => Err((Fault::Internal, model)),
+                    Some(Ok(())) | None => Err((fault, model)),
+                }
+            }
         }
     }
 
@@ -94,14 +152,17 @@ impl Received {
     /// whose headers could not be held refuses them. What is left of the body must not go anywhere.
     pub fn answered_early(self) -> Sent {
         let leg = self.at.map(|provider| route::Leg { provider, target: None });
-        Sent::new(
-            self.arrival,
-            &self.path,
-            self.posts,
-            None,
-            Body::Opaque,
-            leg.into_iter().collect(),
-        )
+        let course = Course {
+            model: None,
+            body: Body::Opaque,
+            legs: leg.into_iter().collect(),
+        };
+        let admitted = Admitted {
+            course,
+            grant: Grant::default(),
+            notes: Notes::default(),
+        };
+        Sent::new(self.arrival, &self.path, self.posts, admitted, None)
     }
 
     /// Bytes of the body that are held.
@@ -146,7 +207,7 @@ impl Received {
         }
     }
 
-    pub(super) fn route(&self, body: &[u8]) -> Result<Sent, (Fault, Option<ModelId>)> {
+    fn route(&self, body: &[u8]) -> Result<Course, (Fault, Option<ModelId>)> {
         let (name, body) = match &self.body {
             BodyKind::Ask => {
                 let endpoint = self.arrival.endpoint.unwrap_or(Endpoint::Other);
@@ -176,7 +237,7 @@ impl Received {
         }
     }
 
-    fn route_model(&self, name: String, body: Body) -> Result<Sent, (Fault, Option<ModelId>)> {
+    fn route_model(&self, name: String, body: Body) -> Result<Course, (Fault, Option<ModelId>)> {
         let Arrival {
             world, dialect, key, ..
         } = &self.arrival;
@@ -195,14 +256,11 @@ impl Received {
         };
         match legs.is_empty() {
             true => Err((Fault::ModelUnknown { model: name }, Some(model))),
-            false => Ok(Sent::new(
-                self.arrival.clone(),
-                &self.path,
-                self.posts,
-                Some(model),
+            false => Ok(Course {
+                model: Some(model),
                 body,
                 legs,
-            )),
+            }),
         }
     }
 
@@ -220,7 +278,7 @@ impl Received {
             .is_none_or(|key| !matches!(key.models, Allowed::All))
     }
 
-    fn route_unnamed(&self) -> Result<Sent, (Fault, Option<ModelId>)> {
+    fn route_unnamed(&self) -> Result<Course, (Fault, Option<ModelId>)> {
         let Arrival { world, dialect, .. } = &self.arrival;
         if self.limited() {
             return Err((Fault::ModelUnnamed, None));
@@ -230,13 +288,10 @@ impl Received {
             None => route::without_model(world, *dialect),
         };
         let leg = leg.ok_or((Fault::ProviderNone, None))?;
-        Ok(Sent::new(
-            self.arrival.clone(),
-            &self.path,
-            self.posts,
-            None,
-            Body::Opaque,
-            vec![leg],
-        ))
+        Ok(Course {
+            model: None,
+            body: Body::Opaque,
+            legs: vec![leg],
+        })
     }
 }

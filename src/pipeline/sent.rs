@@ -2,14 +2,21 @@
 
 use std::ops::Range;
 
+use super::admission::{Admitted, Course};
 use super::attempt::{Asked, Attempt, Begun, Ending};
 use super::departure::{self, Departure};
+use super::guarding::{self, Watched};
+use super::notes::Notes;
+use super::subjects;
 use super::{Arrival, Now};
-use crate::ask::Ask;
+use crate::ask::{Ask, Edits};
 use crate::endpoint::Endpoint;
 use crate::fault::Fault;
 use crate::handoff::{Handoff, Place};
 use crate::headers::Headers;
+use crate::limit::admit::{self, Grant, Use};
+use crate::limit::habit;
+use crate::limit::store::{Books, Unwritable};
 use crate::meter::Meter;
 use crate::metrics;
 use crate::price::Price;
@@ -25,7 +32,7 @@ pub struct Sent {
     pub(super) arrival: Arrival,
     path: String,
     posts: bool,
-    model: Option<ModelId>,
+    pub(super) model: Option<ModelId>,
     pub(super) body: Body,
     legs: Vec<Leg>,
     pub(super) attempts: Vec<Attempt>,
@@ -33,6 +40,11 @@ pub struct Sent {
     pub(super) fault: Option<Fault>,
     /// Spent inside Tollgate until it left.
     added_ns: u64,
+    /// What is set aside for it, until that is settled.
+    grant: Option<Grant>,
+    pub(super) notes: Notes,
+    /// How the loop guard knows it.
+    watched: Option<Watched>,
 }
 
 /// What is known of the request's body.
@@ -47,14 +59,9 @@ pub(super) enum Body {
 }
 
 impl Sent {
-    pub(super) fn new(
-        arrival: Arrival,
-        path: &str,
-        posts: bool,
-        model: Option<ModelId>,
-        body: Body,
-        legs: Vec<Leg>,
-    ) -> Self {
+    pub(super) fn new(arrival: Arrival, path: &str, posts: bool, admitted: Admitted, watched: Option<Watched>) -> Self {
+        let Admitted { course, grant, notes } = admitted;
+        let Course { model, body, legs } = course;
         Self {
             arrival,
             path: path.to_owned(),
@@ -65,6 +72,9 @@ impl Sent {
             attempts: Vec::new(),
             fault: None,
             added_ns: 0,
+            grant: Some(grant),
+            notes,
+            watched,
         }
     }
 
@@ -90,6 +100,7 @@ impl Sent {
             begun: self.attempts.len(),
             endpoint: self.endpoint(),
             path,
+            max_output_tokens: self.notes.clamped(),
             legs: legs.collect(),
         }
     }
@@ -160,7 +171,9 @@ impl Sent {
     fn translates(&self, leg: &Leg) -> bool {
         let model = self.target(leg).map(|target| &*target.model);
         match &self.body {
-            Body::Json(ask) => ask.lacks_usage() || model.is_some_and(|model| model != ask.model),
+            Body::Json(ask) => {
+                ask.lacks_usage() || self.notes.clamped().is_some() || model.is_some_and(|model| model != ask.model)
+            }
             Body::Form { name, .. } => model.is_some_and(|model| model != name),
             Body::Opaque => false,
         }
@@ -176,8 +189,12 @@ impl Sent {
             .map(|target| &*target.model);
         match &self.body {
             Body::Json(ask) => {
-                let renamed = model.filter(|model| *model != ask.model);
-                ask.rewrite(body, renamed, ask.lacks_usage())
+                let edits = Edits {
+                    model: model.filter(|model| *model != ask.model),
+                    include_usage: ask.lacks_usage(),
+                    max_output_tokens: self.notes.clamped(),
+                };
+                ask.rewrite(body, edits)
             }
             Body::Form { name, span } => {
                 let model = model.filter(|model| model != name)?;
@@ -190,6 +207,7 @@ impl Sent {
     /// What happened.
     pub fn record<'w>(&'w self, ending: Ending, now: Now) -> Record<'w> {
         let mut record = self.arrival.record(self.model, "interrupted_by_client", true, now);
+        record.remarks = self.notes.remarks(&self.arrival.world);
         record.added_us = self.begun().then_some(self.added_ns / 1_000);
         let asked = Asked {
             endpoint: self.endpoint(),
@@ -234,6 +252,75 @@ impl Sent {
             record.outcome = fault.outcome();
         }
         record
+    }
+
+    /// Counts it among its key's requests that are there; if it cannot be, what was set aside is given back.
+    pub(super) fn enter(&mut self, books: &mut Books<'_>) -> Result<(), Fault> {
+        let entered = self.arrival.enter(books);
+        if entered.is_err()
+            && let Some(grant) = self.grant.take()
+        {
+            admit::give_back(grant, books);
+        }
+        entered
+    }
+
+    /// Gives up what is set aside for it, to be settled.
+    pub fn take_grant(&mut self) -> Option<Grant> {
+        self.grant.take()
+    }
+
+    /// Puts what it used in the place of what was set aside, and counts it out of its key's requests. Whether it was still
+    /// counted there.
+    pub fn settle(&self, grant: Option<Grant>, record: &Record<'_>, books: &mut Books<'_>) -> Result<bool, Unwritable> {
+        let world = &self.arrival.world;
+        let cell = self.arrival.key.and_then(|id| world.key(id)).map(subjects::key_cell);
+        let present = cell.as_deref().zip(self.arrival.present);
+        let grant = grant.unwrap_or_default();
+        let whole = record.used(None);
+        let was_present = admit::settle(grant, present, books, |provider| match provider {
+            None => Some(whole),
+            Some(id) => {
+                let gone_to = self.attempts.iter().any(|attempt| attempt.leg.provider == id);
+                let name = world.provider(id).map(|provider| &*provider.name);
+                gone_to.then(|| name.map_or(Use::default(), |name| record.used(Some(name))))
+            }
+        })?;
+        if let Some(watched) = &self.watched {
+            let succeeded = record.outcome == "ok";
+            guarding::settle(watched, succeeded, whole.nanodollars, books)?;
+        }
+        self.learn(record, books)?;
+        Ok(was_present)
+    }
+
+    /// Remembers how long the answer was, where the next request may not say.
+    fn learn(&self, record: &Record<'_>, books: &mut Books<'_>) -> Result<(), Unwritable> {
+        let Body::Json(Ask {
+            max_output_tokens: None,
+            choices,
+            ..
+        }) = &self.body
+        else {
+            return Ok(());
+        };
+        let output = record
+            .attempts
+            .last()
+            .and_then(|attempt| attempt.bill.reported_output());
+        let world = &self.arrival.world;
+        let key = self.arrival.key.and_then(|id| world.key(id));
+        let model = self.model.and_then(|id| world.model(id));
+        if let (Some(output), Some(key), Some(model)) = (output, key, model)
+            && self.endpoint() != Endpoint::Embeddings
+        {
+            habit::learn(
+                &subjects::habit_cell(key, model),
+                output.div_ceil((*choices).max(1)),
+                books,
+            )?;
+        }
+        Ok(())
     }
 
     pub(super) fn endpoint(&self) -> Endpoint {

@@ -9,11 +9,14 @@ use proxy_wasm::types::Action;
 use super::exchanges::{self, Shared};
 use super::host::{self, Side};
 use super::reply::{read_chunk, read_end, read_head};
-use super::series::{Host, step, survive};
+use super::series::{Host, observe, step, survive};
+use super::vms::with_books;
 use crate::dialect::Dialect;
 use crate::fault::{Answer, Fault};
 use crate::handoff::{CLUSTER_PROPERTY, PROPERTY, Place};
 use crate::headers::Headers;
+use crate::limit::admit::Afresh;
+use crate::limit::store::Unwritable;
 use crate::metrics;
 use crate::pipeline::{self, Answered, Answering, Arrival, Ending, Now, Receipt, Received, Refused, Sent};
 use crate::record::Record;
@@ -79,10 +82,10 @@ impl HttpContext for Gateway {
             return Action::Pause;
         };
         let since = host::now();
-        match pipeline::receive(world, &headers, ends, since) {
+        match with_books(since, |books| pipeline::receive(world, &headers, ends, since, books)) {
             Receipt::Pass => Action::Continue,
             Receipt::Await(received) => {
-                enter(received.arrival(), 1);
+                step_in_flight(received.arrival(), 1);
                 let holds = world.hold_headers;
                 if !holds && let Err(error) = host::depart(&received.departs(&headers)) {
                     survive(Err(error));
@@ -92,7 +95,7 @@ impl HttpContext for Gateway {
                 if holds { Action::Pause } else { Action::Continue }
             }
             Receipt::Send(mut sent) => {
-                enter(sent.arrival(), 1);
+                step_in_flight(sent.arrival(), 1);
                 if world.hold_headers {
                     self.send(*sent, &headers, since);
                     return Action::Continue;
@@ -208,16 +211,19 @@ impl HttpContext for Gateway {
         let now = host::now();
         match core::mem::take(&mut self.stage) {
             Stage::Outside => {}
-            Stage::Waiting(received) => settle(received.arrival(), &received.record(now)),
-            Stage::Refused(refused) => settle(refused.arrival(), &refused.record(now)),
+            Stage::Waiting(received) => leave(received.arrival(), &received.record(now), now),
+            Stage::Refused(refused) => leave(refused.arrival(), &refused.record(now), now),
             Stage::Answered(answered) => answered.record(now).observe(&mut Host),
             Stage::Sent(under) => {
                 if let Some(place) = under.place {
                     exchanges::release(place);
                 }
-                if let Ok(sent) = under.exchange.try_borrow() {
+                if let Ok(mut sent) = under.exchange.try_borrow_mut() {
                     let ending = if sent.open() { ending() } else { Ending::ByProvider };
-                    settle(sent.arrival(), &sent.record(ending, now));
+                    let grant = sent.take_grant();
+                    let record = sent.record(ending, now);
+                    let was_present = with_books(now, |books| sent.settle(grant, &record, books));
+                    close(sent.arrival(), &record, was_present);
                 }
             }
         }
@@ -242,7 +248,7 @@ impl Gateway {
         } else {
             None
         };
-        match (received.ask(&body), headers) {
+        match (with_books(started, |books| received.ask(&body, books)), headers) {
             (Err(refused), _) => self.refuse(refused),
             (Ok(sent), Some(headers)) => {
                 self.send(*sent, &headers, started);
@@ -347,14 +353,28 @@ fn ending() -> Ending {
 }
 
 /// Counts a caller's request in or out of flight.
-fn enter(arrival: &Arrival, by: i64) {
+fn step_in_flight(arrival: &Arrival, by: i64) {
     let (key, team) = arrival.labels();
     step(&metrics::IN_FLIGHT, &[key, team], by);
 }
 
-fn settle(arrival: &Arrival, record: &Record<'_>) {
-    if record.in_flight {
-        enter(arrival, -1);
+/// A request is over for which nothing was set aside.
+fn leave(arrival: &Arrival, record: &Record<'_>, now: Now) {
+    let was_present = with_books(now, |books| arrival.leave(books));
+    close(arrival, record, was_present);
+}
+
+/// A request is over, and counted out: records it.
+fn close(arrival: &Arrival, record: &Record<'_>, was_present: Result<bool, Unwritable>) {
+    match was_present {
+        // Whoever was taken for dead has been counted out already.
+        Ok(false) => {}
+        Ok(true) => step_in_flight(arrival, -1),
+        Err(Unwritable) => observe(&metrics::INTERNAL_ERRORS, &["shared_data_contended"], 1),
+    }
+    for Afresh { cell, before, now } in &record.remarks.afresh {
+        let (before, now) = (before.name(), now.name());
+        log::info!("{cell}: what was spent per {before} does not count for the budget per {now}, which begins afresh");
     }
     record.observe(&mut Host);
 }

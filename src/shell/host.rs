@@ -116,6 +116,20 @@ pub(super) fn now() -> Now {
     Now(time)
 }
 
+#[link(wasm_import_module = "wasi_snapshot_preview1")]
+unsafe extern "C" {
+    fn clock_time_get(clock: u32, precision: u64, time: *mut u64) -> u32;
+}
+
+/// Milliseconds of a clock that all workers share and that nobody sets.
+pub(super) fn steady() -> u64 {
+    const MONOTONIC: u32 = 1;
+    let mut time = 0;
+    // SAFETY: the host writes one u64 to the address it is given.
+    unsafe { clock_time_get(MONOTONIC, 1, &mut time) };
+    time / 1_000_000
+}
+
 /// All headers of a message.
 pub(super) fn headers(side: Side) -> Result<Headers, Error> {
     // SAFETY: `returned` keeps the contract of calls that return bytes.

@@ -2,13 +2,14 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::time::Duration;
 
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::ContextType;
 
 use super::gateway::Gateway;
 use super::provider::Provider;
-use super::{host, series};
+use super::{gauges, host, series, vms};
 use crate::caller;
 use crate::document::{Document, Problem};
 use crate::metrics;
@@ -16,6 +17,9 @@ use crate::world::World;
 
 /// The hash of the configuration in force, in shared data.
 const IN_FORCE: &str = "tollgate.config";
+
+/// How often each VM gives a sign of life, and one of them refreshes the gauges.
+const TICK: Duration = Duration::from_secs(1);
 
 /// How many configurations a VM keeps compiled: the newest, and the one before for a role that is a moment behind.
 const KEPT: usize = 2;
@@ -55,6 +59,17 @@ impl RootContext for Root {
         }
     }
 
+    fn on_tick(&mut self) {
+        let leads = vms::tick();
+        // Roots of earlier configurations tick as long as they have streams; what is shown is what is in force.
+        if leads
+            && let Some(world) = &self.world
+            && host::shared(IN_FORCE).is_some_and(|(hash, _)| hash == world.hash.as_bytes())
+        {
+            gauges::refresh(world);
+        }
+    }
+
     fn create_http_context(&self, _id: u32) -> Option<Box<dyn HttpContext>> {
         Some(match self.role {
             Role::Gateway => Box::new(Gateway::new(self.world.clone())),
@@ -78,6 +93,7 @@ impl Root {
                 series::configure(world.max_series);
                 put_in_force(&world.hash);
                 self.world = Some(world);
+                self.set_tick_period(TICK);
                 true
             }
             Err((problems, text)) => reject(&problems, &text),

@@ -65,6 +65,43 @@ pub(super) fn observe(metric: &'static Metric, labels: &[&str], value: u64) {
     }
 }
 
+/// What became of a gauge.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Shown {
+    /// It is set.
+    AsItself,
+    /// There are as many series as allowed. What many subjects would set to their own values in turn tells nothing.
+    NotAtAll,
+}
+
+/// Sets a gauge of one subject among many.
+pub(super) fn show(metric: &'static Metric, labels: &[&str], value: u64) -> Shown {
+    match lookup(metric, labels) {
+        Some((id, false)) => {
+            // A metric that cannot be written has nowhere else to be counted.
+            let _ = host::record_metric(id, value);
+            Shown::AsItself
+        }
+        Some((_, true)) | None => {
+            observe(&metrics::SERIES_OVERFLOW, &[], 1);
+            Shown::NotAtAll
+        }
+    }
+}
+
+/// Sets gauges to 0 that no longer mean anything, by their names as the host keeps them.
+pub(super) fn silence(is_over: impl Fn(&str) -> bool) {
+    for index in 0..count().0 {
+        if let Some((kind, name)) = listed(index)
+            && kind == Kind::Gauge
+            && is_over(&name)
+        {
+            let zero = host::define_metric(kind, &name).and_then(|id| host::record_metric(id, 0));
+            survive(zero);
+        }
+    }
+}
+
 /// Moves a gauge.
 pub(super) fn step(metric: &'static Metric, labels: &[&str], by: i64) {
     if let Some((id, _)) = lookup(metric, labels) {
@@ -93,19 +130,8 @@ pub(super) fn configure(most: usize) {
     let first = SERIES.with_borrow_mut(|series| series.most.replace(most as u64).is_none());
     if first {
         for index in 0..count().0 {
-            let Some((entry, _)) = host::shared(&numbered(index)) else {
-                continue;
-            };
-            let Some((kind, name)) = entry.split_first() else {
-                continue;
-            };
-            let kind = match kind {
-                b'c' => Kind::Counter,
-                b'g' => Kind::Gauge,
-                _ => Kind::Histogram,
-            };
-            if let Ok(name) = core::str::from_utf8(name) {
-                survive(host::define_metric(kind, name).map(drop));
+            if let Some((kind, name)) = listed(index) {
+                survive(host::define_metric(kind, &name).map(drop));
             }
         }
     }
@@ -211,6 +237,18 @@ fn count() -> (u64, Option<u32>) {
         Some((bytes, version)) => (bytes.try_into().map(u64::from_le_bytes).unwrap_or(0), Some(version)),
         None => (0, None),
     }
+}
+
+/// A series of the list.
+fn listed(index: u64) -> Option<(Kind, String)> {
+    let (entry, _) = host::shared(&numbered(index))?;
+    let (kind, name) = entry.split_first()?;
+    let kind = match kind {
+        b'c' => Kind::Counter,
+        b'g' => Kind::Gauge,
+        _ => Kind::Histogram,
+    };
+    Some((kind, core::str::from_utf8(name).ok()?.to_owned()))
 }
 
 fn numbered(index: u64) -> String {

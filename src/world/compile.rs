@@ -3,15 +3,26 @@
 //! Every section is compiled even where an earlier one has problems, so that one run shows all of them. What cannot be
 //! compiled leaves a stand-in behind to keep the ids in step; with a problem on record no world comes out of it.
 
-use hashbrown::HashMap;
 use std::net::SocketAddr;
 
-use super::{Model, Team, TeamId, World, names};
-use crate::document::{Document, Problem, Warning, member, spelling};
+use place::Place;
 
+use super::{Model, World};
+use crate::document::{Document, Mode, Problem, Warning, spelling};
+
+mod cheaper;
+mod coverage;
+mod guard;
 mod keys;
 mod models;
+mod numbers;
+mod operators;
+mod patterns;
+mod per_model;
+mod place;
 mod providers;
+mod rules;
+mod teams;
 
 /// Looks up an environment variable.
 pub(super) type Env<'e> = &'e dyn Fn(&str) -> Option<String>;
@@ -54,11 +65,38 @@ pub(super) fn compile(document: &Document, env: Env<'_>, unset: Unset) -> Result
     );
     let max_series = within("max_series", document.max_series, 100, 1_000_000, &mut findings);
 
-    let providers = providers::compile(document, env, unset, &mut findings);
-    let models = models::compile(document, &providers, &mut findings);
-    let (teams, team_names) = compile_teams(document, &mut findings);
-    let keys = keys::compile(document, &models, &team_names, &mut findings);
+    let mut rulebook = rules::Rulebook::default();
+    let all = rulebook.rules(
+        Place::At(""),
+        document.limits.as_ref(),
+        document.budget.as_ref(),
+        &mut findings,
+    );
+    let providers = providers::compile(document, env, unset, &mut rulebook, &mut findings);
+    let models = models::compile(document, &providers, &mut rulebook, &mut findings);
+    let teams = teams::compile(document, &mut rulebook, &mut findings);
+    let mut guards = guard::Guards::new(document.loop_guard.as_ref(), &mut findings);
+    let keys = keys::compile(
+        document,
+        &models,
+        &teams.names,
+        &mut rulebook,
+        &mut guards,
+        &mut findings,
+    );
+    let operators = operators::compile(document, &keys.digests, &mut findings);
     nothing_to_do(document, &models.models, &mut findings);
+    // The module compiles the document once per worker and shows its warnings to nobody.
+    if cfg!(not(target_arch = "wasm32")) {
+        let world = coverage::Subjects {
+            all: all.as_deref(),
+            providers: &providers.providers,
+            models: &models.models,
+            teams: &teams.teams,
+            keys: &keys.keys,
+        };
+        world.warn(&mut findings);
+    }
 
     let Findings { problems, warnings, .. } = findings;
     if !problems.is_empty() {
@@ -79,30 +117,20 @@ pub(super) fn compile(document: &Document, env: Env<'_>, unset: Unset) -> Result
         default_provider: providers.default,
         providers: providers.providers,
         models: models.models,
-        teams,
+        teams: teams.teams,
         keys: keys.keys,
+        all,
+        shadow: document.mode == Some(Mode::Shadow),
+        guard: guards.common,
+        operators: operators.operators,
         warnings,
         provider_names: providers.names,
         provider_hosts: providers.hosts,
         model_names: models.names,
         key_digests: keys.digests,
+        operator_digests: operators.digests,
+        raises: rulebook.raises,
     })
-}
-
-fn compile_teams<'d>(document: &'d Document, findings: &mut Findings) -> (Vec<Team>, HashMap<&'d str, TeamId>) {
-    let mut team_names = HashMap::new();
-    let mut teams = Vec::new();
-    for (name, _) in &document.teams.0 {
-        let path = member("teams", name);
-        findings.objection(&path, names::objection(name));
-        if team_names.insert(name.as_str(), TeamId(teams.len() as u32)).is_some() {
-            findings.problem(&path, "the team is written twice", "keep one of them");
-        }
-        teams.push(Team {
-            name: name.as_str().into(),
-        });
-    }
-    (teams, team_names)
 }
 
 fn nothing_to_do(document: &Document, models: &[Model], findings: &mut Findings) {

@@ -12,6 +12,8 @@ use serde_json::{Value, json};
 use super::*;
 use crate::dialect::Dialect;
 
+mod rules;
+
 fn env(name: &str) -> Option<String> {
     let value = match name {
         "OPENAI_API_KEY" => "sk-openai\n",
@@ -240,7 +242,7 @@ fn large(keys: usize) -> Value {
 
 /// JSON that looks like a document from afar: its field names and some of its values, put together anyhow.
 fn document_like() -> impl Strategy<Value = Value> {
-    const WORDS: [&str; 24] = [
+    const WORDS: [&str; 44] = [
         "providers",
         "models",
         "teams",
@@ -261,6 +263,26 @@ fn document_like() -> impl Strategy<Value = Value> {
         "name",
         "sha256",
         "expires",
+        "limits",
+        "rpm",
+        "limit",
+        "budget",
+        "usd",
+        "per",
+        "month",
+        "over",
+        "24h",
+        "then",
+        "raise",
+        "to",
+        "until",
+        "per_model",
+        "loop_guard",
+        "off",
+        "tool_calls",
+        "warn",
+        "operators",
+        "cheaper",
         "openai",
         "gpt-4*",
         "https://a.example:1/v1",

@@ -79,8 +79,8 @@ fn mint(new: New) -> anyhow::Result<ExitCode> {
         sha256: HEXLOWER.encode(&caller::digest(secret.as_bytes())),
         team: new.team,
         models: new.models,
-        disabled: false,
         expires: new.expires,
+        ..Key::default()
     };
 
     // The entry first: a key whose entry could not be written must not go around.

@@ -1,13 +1,16 @@
 //! Virtual keys and what each may use.
 
-use std::sync::Arc;
-
 use hashbrown::HashMap;
 
-use super::{Findings, models::Models};
-use crate::caller::{KEY_PREFIX, TimeError, UnixSeconds};
-use crate::document::{Document, Key as Written};
-use crate::world::{Allowed, Key, KeyId, ModelId, TeamId, names};
+use super::guard::Guards;
+use super::models::Models;
+use super::patterns::{Lists, Names};
+use super::per_model::PerModels;
+use super::rules::Rulebook;
+use super::{Findings, numbers, place::Place};
+use crate::caller::KEY_PREFIX;
+use crate::document::{Document, Key as Written, Mode};
+use crate::world::{Allowed, Key, KeyId, TeamId, names};
 
 pub(super) struct Keys {
     pub(super) keys: Vec<Key>,
@@ -18,6 +21,8 @@ pub(super) fn compile(
     document: &Document,
     models: &Models,
     teams: &HashMap<&str, TeamId>,
+    rulebook: &mut Rulebook,
+    guards: &mut Guards,
     findings: &mut Findings,
 ) -> Keys {
     let mut compiled = Keys {
@@ -25,9 +30,12 @@ pub(super) fn compile(
         digests: HashMap::with_capacity(document.keys.len()),
     };
     let mut key_names: HashMap<&str, usize> = HashMap::with_capacity(document.keys.len());
-    let mut lists = Lists::new(models);
+    let model_names = Names::new(models);
+    let mut lists = Lists::new(&model_names);
+    let mut per_models = PerModels::new(&model_names);
     for (index, written) in document.keys.iter().enumerate() {
         let path = format!("keys[{index}]");
+        let place = Place::At(&path);
         let name = written.name.as_str();
         findings.objection(&format!("{path}.name"), names::objection(name));
         if let Some(first) = key_names.insert(name, index) {
@@ -51,15 +59,25 @@ pub(super) fn compile(
             }
             Err((problem, remedy)) => findings.problem(format!("{path}.sha256"), problem, remedy),
         }
+        let team = team(&path, written, teams, document, findings);
+        let models = match &written.models {
+            None => Allowed::All,
+            Some(patterns) => lists.allowed(place, patterns, findings),
+        };
+        let per_model = per_models.of_key(place, &written.per_model, &models, rulebook, findings);
         compiled.keys.push(Key {
             name: name.into(),
-            team: team(&path, written, teams, document, findings),
-            models: match &written.models {
-                None => Allowed::All,
-                Some(patterns) => lists.allowed(&path, patterns, findings),
-            },
+            team,
+            models,
             disabled: written.disabled,
-            expires: expiry(&path, written, findings),
+            expires: written
+                .expires
+                .as_deref()
+                .and_then(|text| numbers::time(place.member("expires"), text, findings)),
+            rules: rulebook.rules(place, written.limits.as_ref(), written.budget.as_ref(), findings),
+            shadow: written.mode == Some(Mode::Shadow),
+            per_model,
+            guard: guards.of_key(place, written.loop_guard.as_ref(), findings),
         });
     }
     compiled
@@ -82,19 +100,7 @@ fn team(
     id
 }
 
-fn expiry(path: &str, written: &Written, findings: &mut Findings) -> Option<UnixSeconds> {
-    let text = written.expires.as_deref()?;
-    let (problem, remedy) = match UnixSeconds::parse(text) {
-        Ok(time) => return Some(time),
-        Err(TimeError::Form) => ("is not a time", "write RFC 3339, such as 2027-01-01T00:00:00Z"),
-        Err(TimeError::Offset) => ("says no time zone", "add Z for UTC, or an offset such as +01:00"),
-        Err(TimeError::Range) => ("does not exist", "correct the date or the time of day"),
-    };
-    findings.problem(format!("{path}.expires"), format!("`{text}` {problem}"), remedy);
-    None
-}
-
-fn digest(hex: &str) -> Result<[u8; 32], (&'static str, &'static str)> {
+pub(super) fn digest(hex: &str) -> Result<[u8; 32], (&'static str, &'static str)> {
     if hex.starts_with(KEY_PREFIX) {
         // Not quoted: it is a secret.
         return Err((
@@ -125,95 +131,5 @@ fn nibble(digit: u8) -> Option<u8> {
         b'a'..=b'f' => Some(digit - b'a' + 10),
         b'A'..=b'F' => Some(digit - b'A' + 10),
         _ => None,
-    }
-}
-
-/// The lists of models that keys name. Most keys share one of a few, so each is worked out once.
-struct Lists<'d> {
-    models: &'d Models,
-    /// Names and aliases in order, so that a prefix is a range.
-    sorted: Vec<(&'d str, ModelId)>,
-    known: HashMap<&'d [String], List>,
-}
-
-#[derive(Clone)]
-struct List {
-    models: Arc<[ModelId]>,
-    unmatched: Vec<usize>,
-    malformed: Vec<usize>,
-}
-
-impl<'d> Lists<'d> {
-    fn new(models: &'d Models) -> Self {
-        let mut sorted: Vec<_> = models.names.iter().map(|(name, id)| (&**name, *id)).collect();
-        sorted.sort_unstable();
-        Self {
-            models,
-            sorted,
-            known: HashMap::new(),
-        }
-    }
-
-    fn allowed(&mut self, path: &str, patterns: &'d [String], findings: &mut Findings) -> Allowed {
-        let list = match self.known.get(patterns) {
-            Some(list) => list.clone(),
-            None => {
-                let list = self.resolve(patterns);
-                self.known.insert(patterns, list.clone());
-                list
-            }
-        };
-        let pattern = |index: usize| patterns.get(index).map_or("", String::as_str);
-        for index in list.malformed {
-            let problem = format!("`{}` has a `*` before its end", pattern(index));
-            findings.problem(
-                format!("{path}.models[{index}]"),
-                problem,
-                "write `*` only as the last character",
-            );
-        }
-        for index in list.unmatched {
-            let names = self.sorted.iter().map(|(name, _)| *name);
-            let remedy = findings.suggestion(pattern(index), names, "add the model, or remove this");
-            let warning = format!("no model matches `{}`", pattern(index));
-            findings.warning(format!("{path}.models[{index}]"), warning, remedy);
-        }
-        if list.models.is_empty() {
-            let remedy = r#"name models in `models`, or leave it out to allow all"#;
-            findings.warning(path, "the key can use no model: all its requests are refused", remedy);
-        }
-        Allowed::Only(list.models)
-    }
-
-    fn resolve(&self, patterns: &[String]) -> List {
-        let (mut models, mut unmatched, mut malformed) = (Vec::new(), Vec::new(), Vec::new());
-        for (index, pattern) in patterns.iter().enumerate() {
-            let before = models.len();
-            match pattern.strip_suffix('*') {
-                Some(prefix) => {
-                    let start = self.sorted.partition_point(|(name, _)| *name < prefix);
-                    let rest = self.sorted.get(start..).unwrap_or_default();
-                    models.extend(
-                        rest.iter()
-                            .take_while(|(name, _)| name.starts_with(prefix))
-                            .map(|(_, id)| *id),
-                    );
-                }
-                None => models.extend(self.models.names.get(pattern.as_str())),
-            }
-            if models.len() == before {
-                match pattern.trim_end_matches('*').contains('*') {
-                    true => malformed.push(index),
-                    false => unmatched.push(index),
-                }
-            }
-        }
-        models.sort_unstable();
-        models.dedup();
-        List {
-            models: models.into(),
-            unmatched,
-            malformed,
-        }
     }
 }

@@ -2,7 +2,8 @@
 
 use hashbrown::HashMap;
 
-use super::{Findings, providers::Providers};
+use super::rules::Rulebook;
+use super::{Findings, cheaper, numbers, place::Place, providers::Providers};
 use crate::document::{Document, Model as Written, member};
 use crate::price::{self, Price};
 use crate::provider::Provider;
@@ -14,7 +15,15 @@ pub(super) struct Models {
     pub(super) names: HashMap<Box<str>, ModelId>,
 }
 
-pub(super) fn compile(document: &Document, providers: &Providers, findings: &mut Findings) -> Models {
+/// The longest answer there may be said to be, in tokens.
+const LONGEST_ANSWER: u64 = 1_000_000_000;
+
+pub(super) fn compile(
+    document: &Document,
+    providers: &Providers,
+    rulebook: &mut Rulebook,
+    findings: &mut Findings,
+) -> Models {
     let mut prices = Prices::compile(document, findings);
     let mut compiled = Models {
         models: Vec::new(),
@@ -37,6 +46,9 @@ pub(super) fn compile(document: &Document, providers: &Providers, findings: &mut
         compiled.models.push(Model {
             name: name.as_str().into(),
             targets: Vec::new(),
+            rules: None,
+            cheaper: None,
+            max_output_tokens: None,
         });
     }
     for (index, (name, written)) in document.models.0.iter().enumerate() {
@@ -44,10 +56,22 @@ pub(super) fn compile(document: &Document, providers: &Providers, findings: &mut
         let id = ModelId(index as u32);
         compiled.add_aliases(&path, id, written, findings);
         let targets = targets(&path, name, written, document, providers, &mut prices, findings);
+        let longest = written.max_output_tokens.and_then(|tokens| {
+            let place = Place::At(&path);
+            numbers::count(place.member("max_output_tokens"), tokens, LONGEST_ANSWER, findings)
+        });
         if let Some(model) = compiled.models.get_mut(index) {
             model.targets = targets;
+            model.rules = rulebook.rules(
+                Place::At(&path),
+                written.limits.as_ref(),
+                written.budget.as_ref(),
+                findings,
+            );
+            model.max_output_tokens = longest;
         }
     }
+    cheaper::resolve(document, &mut compiled, &providers.providers, findings);
     prices.warn_of_unused(document, findings);
     compiled
 }

@@ -2,7 +2,7 @@
 
 use hashbrown::HashMap;
 
-use super::{Env, Findings, Unset};
+use super::{Env, Findings, Unset, place::Place, rules::Rulebook};
 use crate::dialect::Dialect;
 use crate::document::{Credential as Reference, Document, member};
 use crate::price;
@@ -18,7 +18,13 @@ pub(super) struct Providers {
     pub(super) unusable: Vec<ProviderId>,
 }
 
-pub(super) fn compile(document: &Document, env: Env<'_>, unset: Unset, findings: &mut Findings) -> Providers {
+pub(super) fn compile(
+    document: &Document,
+    env: Env<'_>,
+    unset: Unset,
+    rulebook: &mut Rulebook,
+    findings: &mut Findings,
+) -> Providers {
     let mut compiled = Providers {
         providers: Vec::new(),
         names: HashMap::new(),
@@ -62,6 +68,12 @@ pub(super) fn compile(document: &Document, env: Env<'_>, unset: Unset, findings:
             endpoint,
             credential,
             priced_as,
+            rules: rulebook.rules(
+                Place::At(&path),
+                written.limits.as_ref(),
+                written.budget.as_ref(),
+                findings,
+            ),
         };
         recognise(&path, id, &provider, document.hold_headers, &mut compiled, findings);
         compiled.providers.push(provider);

@@ -249,7 +249,18 @@ fn a_body_is_read_and_edited_in_place() {
         (ask.model.as_str(), ask.stream, ask.choices, ask.usage_asked),
         ("best", true, 2, false)
     );
-    let edited = String::from_utf8(ask.rewrite(body.as_bytes(), Some("gpt-4o"), true).unwrap()).unwrap();
+    let edited = String::from_utf8(
+        ask.rewrite(
+            body.as_bytes(),
+            ask::Edits {
+                model: Some("gpt-4o"),
+                include_usage: true,
+                max_output_tokens: None,
+            },
+        )
+        .unwrap(),
+    )
+    .unwrap();
     let value: Value = serde_json::from_str(&edited).unwrap();
     assert_eq!(value.get("model"), Some(&json!("gpt-4o")));
     assert_eq!(value.get("stream_options"), Some(&json!({"include_usage": true})));

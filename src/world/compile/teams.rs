@@ -1,0 +1,38 @@
+//! Teams: the names keys are added up by, and the rules they share.
+
+use hashbrown::HashMap;
+
+use super::{Findings, place::Place, rules::Rulebook};
+use crate::document::{Document, Mode, member};
+use crate::world::{Team, TeamId, names};
+
+pub(super) struct Teams<'d> {
+    pub(super) teams: Vec<Team>,
+    pub(super) names: HashMap<&'d str, TeamId>,
+}
+
+pub(super) fn compile<'d>(document: &'d Document, rulebook: &mut Rulebook, findings: &mut Findings) -> Teams<'d> {
+    let mut compiled = Teams {
+        teams: Vec::new(),
+        names: HashMap::new(),
+    };
+    for (name, written) in &document.teams.0 {
+        let path = member("teams", name);
+        findings.objection(&path, names::objection(name));
+        let id = TeamId(compiled.teams.len() as u32);
+        if compiled.names.insert(name.as_str(), id).is_some() {
+            findings.problem(&path, "the team is written twice", "keep one of them");
+        }
+        compiled.teams.push(Team {
+            name: name.as_str().into(),
+            rules: rulebook.rules(
+                Place::At(&path),
+                written.limits.as_ref(),
+                written.budget.as_ref(),
+                findings,
+            ),
+            shadow: written.mode == Some(Mode::Shadow),
+        });
+    }
+    compiled
+}
