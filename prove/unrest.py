@@ -51,7 +51,7 @@ class Unrest:
 
 
 def document(world):
-    """Limits and budgets for every subject, and a provider to be added: its credential is in the environment already."""
+    """Limits and budgets for every subject, and a provider to be added whose credential the environment has already."""
     made = world.standing.document(limits=LIMITS, budget=BUDGETS)
     for team in made.teams:
         made.teams[team] = {"limits": LIMITS, "budget": BUDGETS}

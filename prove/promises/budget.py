@@ -3,6 +3,7 @@
 import asyncio
 import json
 import random
+import time
 
 from ..asking import QUESTION, ask, client
 from ..findings import dollars
@@ -44,6 +45,8 @@ def attempt(world, found) -> None:
     gateway.idle()
     spent = world.ledger().settled
     refused = [reply for reply in replies if not reply.served]
+    # The gauge is refreshed once a second.
+    time.sleep(3)
     told = gateway.levels().total("tollgate_budget_spent_nanodollars", key="spender")
     found.did(f"{len(replies):,} requests of {AGENTS} agents, up to {dollars(WORST)} each")
     found.saw(f"{len(replies) - len(refused):,} served, {dollars(spent)} in the ledger, {dollars(told)} in the metric")

@@ -9,8 +9,8 @@ from ..asking import Reply, ask, client
 from ..findings import dollars
 
 PROMISE = (
-    "from 80 % of its budget on a key gets the cheaper model, and its own again once there is more; a rate limit does not "
-    "send it to and fro"
+    "from 80 % of its budget on a key gets the cheaper model, and its own again once there is more; a rate limit does "
+    "not send it to and fro"
 )
 DEAR, CHEAP = "gpt-4o", "gpt-4o-mini"
 BUDGET = 50_000_000
@@ -31,8 +31,7 @@ def by_budget(gateway, found) -> None:
         replies = []
         async with client(gateway, "spender", 1) as http:
             for _ in range(2000):
-                gateway.idle()
-                spent = gateway.levels().total("tollgate_budget_spent_nanodollars", key="spender")
+                spent = gateway.idle().total("tollgate_cost_nanodollars_total", key="spender")
                 reply = await ask(http, DEAR, knobs={"tokens": LONGEST}, max_tokens=LONGEST)
                 replies.append((spent, reply))
                 if not reply.served:

@@ -94,7 +94,7 @@ def attempt(world, found) -> None:
             fresh = {"messages": beginning("Something else."), "headers": {SESSION: "lost"}}
             before = await ask(http, **fresh)
             other = await ask(http, messages=beginning("Something else."), headers={SESSION: "another"})
-            released = await operator.post("/tollgate/v1/release", json={"key": "agent", "session": "lost"})
+            released = await operator.post("/tollgate/v1/release", params={"key": "agent", "session": "lost"})
             after = await ask(http, **fresh)
             return steps, honest, (before, other, released, after)
 

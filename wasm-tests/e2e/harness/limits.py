@@ -6,6 +6,8 @@ import anthropic
 import openai
 
 from .clients import Clients
+from .gateway import Gateway
+from .process import eventually
 from .simulator import simulate
 
 QUESTION = [{"role": "user", "content": "How many may pass before the gate closes?"}]
@@ -58,6 +60,27 @@ def retry_after(raised) -> int:
     assert wait >= 1
     assert headers.get("x-should-retry") == ("false" if wait > 60 else None)
     return wait
+
+
+def becomes(gateway: Gateway, metric: str, value: int, **labels) -> None:
+    """A gauge is refreshed once a second, whether anybody asks or not: waits until it reads that."""
+    last = None
+
+    def reads() -> bool:
+        nonlocal last
+        last = [reading for _, reading in gateway.levels().of(metric, **labels)]
+        return last == [value]
+
+    try:
+        eventually(f"{metric}{labels} reads {value}", reads, patience=10, pause=0.1)
+    except AssertionError as error:
+        raise AssertionError(f"{error}; it reads {last}") from None
+
+
+def release(gateway: Gateway, holder: str | None, **whom: str):
+    """Asks to lift blocks of the loop guard; the answer."""
+    with gateway.clients.http(holder) as http:
+        return http.post("/tollgate/v1/release", params=whom)
 
 
 @contextlib.contextmanager
