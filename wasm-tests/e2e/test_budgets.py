@@ -338,9 +338,10 @@ def test_another_amount_keeps_what_was_spent(changing):
 def test_another_period_begins_afresh(changing):
     until_refused(chat, changing.clients, "period", "gpt-4o")
     before = worth(changing, "period")
-    changing.change(with_budget(changing, "period", {"usd": 0.002, "over": "48h"}))
+    becomes(changing, SPENT, before, key="period", window="day")
+    changing.change(with_budget(changing, "period", {"usd": 0.002, "over": "36h"}))
     assert served_again(changing, "period")
-    becomes(changing, SPENT, worth(changing, "period") - before, key="period", window="rolling_48h")
+    becomes(changing, SPENT, worth(changing, "period") - before, key="period", window="rolling_36h")
     becomes(changing, SPENT, 0, key="period", window="day")
 
 

@@ -163,11 +163,9 @@ class Gateway:
     def idle(self) -> Metrics:
         """Waits until no request is in flight; the metrics then."""
 
-        def settled():
-            metrics = self.counts()
-            return None if metrics.total("tollgate_requests_in_flight") else metrics
-
-        return eventually("no request is in flight", settled)
+        eventually("no request is in flight", lambda: not self.counts().total("tollgate_requests_in_flight"))
+        # On a page the counters were read before the gauges.
+        return self.counts()
 
     def observed(self, sample: str, **wanted) -> int:
         """A histogram's sample, once Envoy has flushed an observation into it; for labels of one test's own."""
