@@ -284,13 +284,12 @@ fn object(endpoint: Endpoint, cursor: &mut Cursor) -> Result<Ask, AskError> {
             (Member::Background, Kind::False | Kind::Null) => {}
             (Member::Background, _) => wrong("background"),
             (Member::Most(_) | Member::Choices(_), Kind::Null) => {}
-            (Member::Most(name), Kind::Number) => {
-                // By another name it is none: the provider would not look at it.
-                if most_names(endpoint).contains(&name) {
-                    most = most.max(count(cursor.slice(span.clone())));
-                    most_spans.push(span);
-                }
+            // By another name it is none: the provider would not look at it.
+            (Member::Most(name), Kind::Number) if most_names(endpoint).contains(&name) => {
+                most = most.max(count(cursor.slice(span.clone())));
+                most_spans.push(span);
             }
+            (Member::Most(_), Kind::Number) => {}
             (Member::ServiceTier, Kind::String) => {
                 let inside = cursor.slice(span.start + 1..span.end.saturating_sub(1));
                 service_tier = String::from_utf8(inside.to_vec()).ok();

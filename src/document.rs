@@ -178,7 +178,8 @@ pub struct Model {
     #[serde(default)]
     pub cheaper: Option<String>,
 
-    /// How many tokens an answer has at most where the request does not say. What a request may use up is estimated with it.
+    /// How many tokens an answer has at most where the request does not say. Where a budget binds, the request is then made to
+    /// say so, because what it may use up is reckoned with it.
     #[serde(default)]
     #[cfg_attr(not(target_arch = "wasm32"), schemars(range(min = 1)))]
     pub max_output_tokens: Option<u64>,

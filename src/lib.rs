@@ -28,11 +28,13 @@
 //! 1. [`pipeline`]: the life of a request, in states that own what is known by then. Start here.
 //! 2. What it reads: [`headers`], [`endpoint`], [`caller`], [`ask`] (a request's body), [`meter`] (an answer, as it passes),
 //!    on [`framing`] and [`json`], with [`dialect`] for what the numbers mean and [`estimate`] for what was not reported.
-//! 3. What it is judged by: [`document`] (what the operator writes), compiled to a [`world`] that cannot be wrong;
+//! 3. What it may do: [`limit`] (rate limits and budgets, set aside before and settled after) and [`guard`] (agents that run
+//!    in a loop). Both are arithmetic on bytes of a store that all workers share.
+//! 4. What it is judged by: [`document`] (what the operator writes), compiled to a [`world`] that cannot be wrong;
 //!    [`provider`], [`route`], [`price`].
-//! 4. What comes out: [`fault`] (a refusal, in the client's dialect), [`record`] and [`metrics`] (the catalogue),
+//! 5. What comes out: [`fault`] (a refusal, in the client's dialect), [`record`] and [`metrics`] (the catalogue),
 //!    [`usage`], and [`handoff`], the one value that crosses between the roles.
-//! 5. `shell` (WASI only): the host's callbacks, applied. `envoy` and `src/bin` (native only): the configuration of Envoy
+//! 6. `shell` (WASI only): the host's callbacks, applied. `envoy` and `src/bin` (native only): the configuration of Envoy
 //!    and the `tollgate` command.
 //!
 //! # What holds everywhere
@@ -41,6 +43,9 @@
 //!   so a core module that reached for the host would not compile; the clock is banned by clippy.
 //! - **One record per request**, however it ends: refused, answered, cut by either side. It is made when the host logs
 //!   the stream, and nowhere else.
+//! - **What is set aside is settled**, on every way out; and what a VM had set aside that died is free again, because each
+//!   VM gives a sign of life. No limit is exceeded by a race: each subject's state is one value, changed by
+//!   compare-and-swap over all workers.
 //! - **Nothing traps.** A trap takes down every stream of a worker. Panicking calls are denied by lints, the host is called
 //!   in a way that survives a refusal, and what should not happen is counted in `tollgate_internal_errors_total`.
 //! - **Every buffer is bounded**: bodies by `max_body_bytes`, events by constants in [`meter`], usage objects by one in
@@ -51,7 +56,8 @@
 //! - **No label is chosen by a client.** Series are made of names in the document.
 //! - **Money is integers**: picodollars per token, nanodollars per answer, rounded once.
 //!
-//! What is deliberately absent: a database, a cache of answers, any state that outlives the process.
+//! What is deliberately absent: a database, a cache of answers, any state that outlives the process. A budget begins afresh
+//! when Envoy is started anew.
 
 #![deny(clippy::disallowed_methods)]
 

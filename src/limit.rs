@@ -1,7 +1,7 @@
 //! What may be used how fast, and what of it is left: rate limits and budgets that hold over all workers.
 //!
-//! In: the rules of the document, what a request may use at most, the time, and a [`Store`] that all workers share. Out:
-//! a [`Grant`], for which everything has been set aside at once, or the limit that stands in the way and when it will
+//! In: the rules of the document, what a request may use at most, the time, and a [`store::Store`] that all workers share. Out:
+//! an [`admit::Grant`], for which everything has been set aside at once, or the limit that stands in the way and when it will
 //! not; and once the request is over, what it really used takes the place of what was set aside. It knows no headers, no
 //! bodies and no host.
 //!

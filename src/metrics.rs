@@ -291,7 +291,7 @@ No label value is ever chosen by a client.
   `loop_guard.<sign>`.
 - `scope`: whose rule it is: `key`, `team`, `key_model` (a key with one model), `model`, `provider`, or `all`.
 - `limit`: `rpm`, `tpm` or `parallel`. `window`: `hour`, `day`, `week`, `month`, or `rolling_24h` and the like. `then`: what
-  follows when a budget is used up: `block`, `downgrade`, `clamp` or `warn`.
+  follows when a budget is used up: `block`, `downgrade`, `clamp` or `warn`, with `_shadow` behind it in shadow mode.
 - `served`: the model that a request was sent on to; there `model` is the one it asked for.
 - `step`: what the loop guard did: `warn`, `slow` or `block`. `sign`: what gave a loop away: `tool_calls`, `requests` or
   `velocity`.

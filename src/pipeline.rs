@@ -101,7 +101,7 @@ pub struct Arrival {
     /// When its headers came.
     pub since: Now,
     /// The host's id of the request; empty where it has none.
-    pub request_id: String,
+    pub request_id: Box<str>,
     /// By whom it is counted among its key's requests that are there; `None`: it is not.
     pub present: Option<Owner>,
 }
@@ -147,7 +147,7 @@ pub fn receive(world: &Rc<World>, headers: &Headers, ends: bool, now: Now, books
         ),
         key: None,
         since: now,
-        request_id: headers.text("x-request-id").unwrap_or_default().to_owned(),
+        request_id: headers.text("x-request-id").unwrap_or_default().into(),
         present: None,
     };
     match judge(&mut arrival, headers, ends, at, path, books) {

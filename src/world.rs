@@ -115,7 +115,7 @@ pub struct Team {
     pub name: Box<str>,
     /// The rules that its keys keep together.
     pub rules: Option<Arc<Rules>>,
-    /// Whether none of its rules refuses or changes anything.
+    /// Whether no rule at all refuses or changes anything for its keys' requests.
     pub shadow: bool,
 }
 
@@ -141,7 +141,7 @@ pub struct Key {
     pub expires: Option<UnixSeconds>,
     /// Its rules. Keys with equal ones share them, and only them: each has its own use.
     pub rules: Option<Arc<Rules>>,
-    /// Whether none of its rules, those per model included, and not its loop guard either, refuses or changes anything.
+    /// Whether no rule at all, and not its loop guard either, refuses or changes anything for its requests.
     pub shadow: bool,
     /// Its rules for one model each, in ascending order of the models; none for a model it may not use.
     pub per_model: Arc<[(ModelId, Arc<Rules>)]>,

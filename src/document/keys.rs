@@ -19,7 +19,8 @@ pub struct Team {
     #[serde(default)]
     pub budget: Option<Budgets>,
 
-    /// `shadow`: its limits and budgets are computed and reported, and refuse or change nothing. Default: `enforce`.
+    /// `shadow`: everything that concerns its keys is computed and reported, and nothing refuses or changes their requests.
+    /// Default: `enforce`.
     #[serde(default)]
     pub mode: Option<Mode>,
 }
@@ -60,7 +61,7 @@ pub struct Key {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub budget: Option<Budgets>,
 
-    /// `shadow`: its limits, its budgets and its loop guard are computed and reported, and refuse or change nothing.
+    /// `shadow`: everything that concerns it is computed and reported, and nothing refuses or changes its requests.
     /// Default: `enforce`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mode: Option<Mode>,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::cell::{Cell, Held};
 use super::judge::{Asking, Measure, Obstacle, Scope, Verdict, Want, judge};
-use super::rule::{Period, Rules, Unit};
+use super::rule::{Period, Rules, Then, Unit};
 use super::store::{Books, Owner, Unwritable, Written};
 use super::window::Length;
 use crate::world::ProviderId;
@@ -312,6 +312,19 @@ impl Taken {
 }
 
 impl Grant {
+    /// Whether any of it is set aside of a budget that is more than a warning.
+    pub fn is_budgeted(&self) -> bool {
+        let binds = |taken: &Taken| {
+            taken
+                .subject
+                .rules
+                .budgets
+                .iter()
+                .any(|budget| budget.then != Then::Warn && !budget.shadow)
+        };
+        self.taken.iter().any(binds)
+    }
+
     /// Who holds it.
     pub fn owner(&self) -> Owner {
         self.owner

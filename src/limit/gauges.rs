@@ -156,7 +156,12 @@ fn subject(names: Names<'_>, all: &[Standing], books: &Books<'_>, show: &mut imp
                 continue;
             }
         };
-        let labels = [scope, key, team, model, provider, &period, standing.then.name()];
+        // A budget on trial stands beside the one in force, and is another series.
+        let then = match standing.shadow {
+            true => [standing.then.name(), "_shadow"].concat(),
+            false => standing.then.name().to_owned(),
+        };
+        let labels = [scope, key, team, model, provider, &period, &then];
         let [limit, spent, remaining, aside] = budget_gauges(unit);
         show.set(limit, &labels, standing.most);
         show.set(spent, &labels, standing.used);

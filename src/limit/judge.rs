@@ -199,8 +199,12 @@ pub fn judge(scope: Scope, cell: &mut Cell, rules: &Rules, want: &Want, asking: 
     }
     for (index, budget) in rules.budgets.iter().enumerate() {
         let rule = named(Measure::Budget(budget.unit, budget.period));
-        let ledger = cell.ledger(budget.unit, budget.period);
-        verdict.note_budget(rule, budget, index, ledger, held.of(budget.unit), want, asking);
+        let state = Spending {
+            bit: 1 << (3 + index % 61),
+            held: held.of(budget.unit),
+            ledger: cell.ledger(budget.unit, budget.period),
+        };
+        verdict.note_budget(rule, budget, state, want, asking);
     }
     verdict
 }
@@ -215,6 +219,13 @@ struct Case {
     used: u64,
     most: u64,
     fits: bool,
+}
+
+/// What is known of a budget's use.
+struct Spending<'c> {
+    bit: u64,
+    held: u64,
+    ledger: Option<&'c mut Ledger>,
 }
 
 impl Case {
@@ -265,16 +276,8 @@ impl Verdict {
         });
     }
 
-    fn note_budget(
-        &mut self,
-        rule: RuleName,
-        budget: &Budget,
-        index: usize,
-        mut ledger: Option<&mut Ledger>,
-        held: u64,
-        want: &Want,
-        asking: Asking,
-    ) {
+    fn note_budget(&mut self, rule: RuleName, budget: &Budget, state: Spending<'_>, want: &Want, asking: Asking) {
+        let Spending { bit, held, mut ledger } = state;
         let clock = asking.clock;
         let most = budget.most_at(clock.wall);
         let spent = ledger.as_deref_mut().map_or(0, |ledger| ledger.spent(clock));
@@ -292,7 +295,7 @@ impl Verdict {
             });
         }
         let case = Case {
-            bit: 1 << (3 + index % 61),
+            bit,
             then: budget.then,
             shadow: budget.shadow,
             warn_at: budget.warn_at,

@@ -103,6 +103,8 @@ pub(super) fn admit(
         }
         match admit::take(asked, &want, asking, books, notes.afresh()) {
             Ok((grant, verdict)) => {
+                // What a budget is reckoned with has to be so.
+                notes.say(size.unsaid().filter(|_| grant.is_budgeted()));
                 notes.admitted(arrival, &verdict, books.clock);
                 return Ok(Admitted { course, grant, notes });
             }

@@ -64,7 +64,7 @@ impl Sent {
         };
         if !self.arrival.request_id.is_empty() {
             head.set
-                .push(("x-tollgate-request-id", self.arrival.request_id.clone()));
+                .push(("x-tollgate-request-id", self.arrival.request_id.to_string()));
         }
         let told = self.notes.headers(&self.arrival.world, self.model);
         if told.iter().any(|(name, _)| RATE_HEADERS.contains(name)) {

@@ -8,6 +8,7 @@ use crate::endpoint::Endpoint;
 use crate::fault::{Fault, Limited};
 use crate::guard::table::{self, Place};
 use crate::guard::{Finding, conversation};
+use crate::limit::admit::Use;
 use crate::limit::store::{Books, Unwritable};
 use crate::record::Loop;
 
@@ -60,13 +61,14 @@ pub(super) fn said(finding: Finding, shadow: bool) -> Option<Loop> {
 }
 
 /// A request that was let through is over.
-pub(super) fn settle(
-    watched: &Watched,
-    succeeded: bool,
-    nanodollars: u64,
-    books: &mut Books<'_>,
-) -> Result<(), Unwritable> {
+pub(super) fn settle(watched: &Watched, succeeded: bool, used: Use, books: &mut Books<'_>) -> Result<(), Unwritable> {
+    /// What a token counts for where it costs nothing, or nobody knows what: a dollar for a million.
+    const NOMINAL: u64 = 1_000;
     let Watched { place, fingerprint } = *watched;
+    let nanodollars = match used.nanodollars {
+        0 => used.tokens.saturating_mul(NOMINAL),
+        nanodollars => nanodollars,
+    };
     books.update(&table::bucket_name(place.bucket()), |bucket, books| {
         let now = books.clock.steady;
         let bytes = table::settle(Some(bucket), &place, fingerprint, succeeded, nanodollars, now);

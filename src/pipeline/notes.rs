@@ -18,6 +18,7 @@ pub(super) struct Notes {
     would_deny: Vec<String>,
     downgraded: Vec<(ModelId, RuleName)>,
     clamped: Option<(u64, RuleName)>,
+    unsaid: Option<u64>,
     guard: Option<Loop>,
     afresh: Vec<Afresh>,
     headers: Vec<Header>,
@@ -42,6 +43,16 @@ impl Notes {
     /// To how many tokens its answers are cut.
     pub(super) fn clamped(&self) -> Option<u64> {
         self.clamped.map(|(most, _)| most)
+    }
+
+    /// The request is made to say its longest answer, which it did not.
+    pub(super) fn say(&mut self, most: Option<u64>) {
+        self.unsaid = most;
+    }
+
+    /// The longest answer that the request is made to say, if it is not left as it is.
+    pub(super) fn longest(&self) -> Option<u64> {
+        self.clamped().or(self.unsaid)
     }
 
     /// What the loop guard found, and only says.

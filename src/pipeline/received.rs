@@ -10,7 +10,7 @@ use crate::ask::{self, AskError};
 use crate::endpoint::{self, Endpoint};
 use crate::fault::Fault;
 use crate::headers::Headers;
-use crate::limit::admit::Grant;
+use crate::limit::admit::{Grant, Use};
 use crate::limit::store::{Books, Unwritable};
 use crate::record::Record;
 use crate::route;
@@ -139,7 +139,7 @@ impl Received {
             }
             Err((fault, model)) => {
                 // What was not let through is no repetition when it comes again.
-                let settled = watched.map(|watched| guarding::settle(&watched, false, 0, books));
+                let settled = watched.map(|watched| guarding::settle(&watched, false, Use::default(), books));
                 match settled {
                     Some(Err(Unwritable)) => Err((Fault::Internal, model)),
                     Some(Ok(())) | None => Err((fault, model)),

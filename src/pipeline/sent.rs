@@ -100,7 +100,7 @@ impl Sent {
             begun: self.attempts.len(),
             endpoint: self.endpoint(),
             path,
-            max_output_tokens: self.notes.clamped(),
+            max_output_tokens: self.notes.longest(),
             legs: legs.collect(),
         }
     }
@@ -172,7 +172,7 @@ impl Sent {
         let model = self.target(leg).map(|target| &*target.model);
         match &self.body {
             Body::Json(ask) => {
-                ask.lacks_usage() || self.notes.clamped().is_some() || model.is_some_and(|model| model != ask.model)
+                ask.lacks_usage() || self.notes.longest().is_some() || model.is_some_and(|model| model != ask.model)
             }
             Body::Form { name, .. } => model.is_some_and(|model| model != name),
             Body::Opaque => false,
@@ -192,7 +192,7 @@ impl Sent {
                 let edits = Edits {
                     model: model.filter(|model| *model != ask.model),
                     include_usage: ask.lacks_usage(),
-                    max_output_tokens: self.notes.clamped(),
+                    max_output_tokens: self.notes.longest(),
                 };
                 ask.rewrite(body, edits)
             }
@@ -288,7 +288,7 @@ impl Sent {
         })?;
         if let Some(watched) = &self.watched {
             let succeeded = record.outcome == "ok";
-            guarding::settle(watched, succeeded, whole.nanodollars, books)?;
+            guarding::settle(watched, succeeded, whole, books)?;
         }
         self.learn(record, books)?;
         Ok(was_present)

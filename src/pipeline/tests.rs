@@ -2,10 +2,45 @@
 
 use super::*;
 use crate::document::Document;
+use crate::limit::store::{Census, Clock, Memory};
 use crate::meter::Passed;
 use crate::metrics::{Metric, Sink};
 use crate::record::Bill;
 use std::collections::BTreeMap;
+
+thread_local! {
+    static STORE: std::cell::RefCell<Memory> = std::cell::RefCell::default();
+}
+
+/// The books of this test's thread.
+fn with_books<T>(work: impl FnOnce(&mut Books<'_>) -> T) -> T {
+    STORE.with_borrow_mut(|store| {
+        let census = Census::default();
+        work(&mut Books {
+            store,
+            clock: Clock {
+                wall: T0.seconds(),
+                steady: T0.0 / 1_000_000,
+            },
+            owner: Owner(1),
+            census: &census,
+        })
+    })
+}
+
+fn receive(world: &Rc<World>, headers: &Headers, ends: bool, now: Now) -> Receipt {
+    with_books(|books| super::receive(world, headers, ends, now, books))
+}
+
+trait AskHere {
+    fn ask_here(self, body: &[u8]) -> Result<Box<Sent>, Refused>;
+}
+
+impl AskHere for Box<Received> {
+    fn ask_here(self, body: &[u8]) -> Result<Box<Sent>, Refused> {
+        with_books(|books| self.ask(body, books))
+    }
+}
 
 const T0: Now = Now(1_790_000_000_000_000_000);
 const CHAT: &str = "/v1/chat/completions";
@@ -74,14 +109,14 @@ fn awaiting(world: &Rc<World>, headers: &Headers) -> Box<Received> {
 
 fn sent(body: &str) -> Box<Sent> {
     awaiting(&world(), &head("POST", CHAT, "tg-agent"))
-        .ask(body.as_bytes())
+        .ask_here(body.as_bytes())
         .unwrap()
 }
 
 fn refused(method: &str, path: &str, key: &str, body: Option<&str>) -> (u16, &'static str) {
     let refused = match receive(&world(), &head(method, path, key), body.is_none(), T0) {
         Receipt::Refuse(refused) => refused,
-        Receipt::Await(received) => received.ask(body.unwrap().as_bytes()).unwrap_err(),
+        Receipt::Await(received) => received.ask_here(body.unwrap().as_bytes()).unwrap_err(),
         other => panic!("{other:?}"),
     };
     (refused.answer().status, refused.record(T0).outcome)
@@ -312,7 +347,7 @@ fn no_credential_of_the_client_or_of_an_earlier_attempt_is_left() {
             ("content-type", "application/json"),
         ])
     })
-    .ask(br#"{"model":"claude","max_tokens":9,"messages":[]}"#)
+    .ask_here(br#"{"model":"claude","max_tokens":9,"messages":[]}"#)
     .unwrap();
     let headers = Headers::from_pairs([
         ("authorization", "Bearer left"),
@@ -454,7 +489,7 @@ fn a_failed_attempt_costs_nothing_and_is_counted() {
 #[test]
 fn a_model_without_a_price_is_counted_as_unpriced() {
     let mut sent = awaiting(&world(), &head("POST", CHAT, "tg-agent"))
-        .ask(br#"{"model":"small"}"#)
+        .ask_here(br#"{"model":"small"}"#)
         .unwrap();
     sent.begin(&Headers::default());
     sent.reply_head(&reply("200", "application/json"), false, T0);
@@ -540,7 +575,7 @@ fn where_hosts_choose_only_a_providers_host_is_ours() {
     let departure = received.departs(&headers);
     assert!(departure.set.contains(&("authorization", "Bearer sk-SECOND".into())));
     assert_eq!(departure.remove, ["content-length"]);
-    let mut sent = received.ask(ASK.as_bytes()).unwrap();
+    let mut sent = received.ask_here(ASK.as_bytes()).unwrap();
     sent.begin_unseen();
     assert_eq!(
         sent.translate(ASK.as_bytes()).unwrap(),
@@ -550,14 +585,17 @@ fn where_hosts_choose_only_a_providers_host_is_ours() {
     let (Receipt::Await(received), _) = to("first.test", CHAT) else {
         panic!()
     };
-    assert_eq!(received.ask(br#"{"model":"small"}"#).unwrap_err().answer().status, 404);
+    assert_eq!(
+        received.ask_here(br#"{"model":"small"}"#).unwrap_err().answer().status,
+        404
+    );
 }
 
 #[test]
 fn an_attempt_in_another_vm_needs_the_handoff_alone() {
     let world = world();
     let sent = awaiting(&world, &head("POST", CHAT, "tg-agent"))
-        .ask(STREAM.as_bytes())
+        .ask_here(STREAM.as_bytes())
         .unwrap();
     let place = crate::handoff::Place { vm: 1, exchange: 2 };
     let text = sent.handoff(place).encode();
@@ -604,16 +642,16 @@ fn a_model_in_a_body_that_nobody_reads_opens_no_door() {
         }
     }
     let headers = head("POST", "/v1/images/generations", "tg-limited");
-    assert!(awaiting(&world(), &headers).ask(named.as_bytes()).is_ok());
+    assert!(awaiting(&world(), &headers).ask_here(named.as_bytes()).is_ok());
 }
 
 #[test]
 fn of_two_models_none_is_let_through_unnamed() {
     let world = world_of(r#""default_provider": "first","#);
     let headers = head("POST", "/v1/images/generations", "tg-agent");
-    let refused = awaiting(&world, &headers).ask(br#"{"model":"small","model":"dear"}"#);
+    let refused = awaiting(&world, &headers).ask_here(br#"{"model":"small","model":"dear"}"#);
     assert_eq!(refused.unwrap_err().answer().status, 400);
-    assert!(awaiting(&world, &headers).ask(br#"{"prompt":"x"}"#).is_ok());
+    assert!(awaiting(&world, &headers).ask_here(br#"{"prompt":"x"}"#).is_ok());
 }
 
 #[test]
@@ -632,7 +670,7 @@ fn whatever_can_generate_is_billed_and_reading_it_again_is_not() {
     let world = world_of(r#""default_provider": "first","#);
     for (method, tokens) in [("PUT", 1), ("PATCH", 1), ("POST", 1), ("GET", 0), ("DELETE", 0)] {
         let headers = head(method, "/v1/images/generations", "tg-agent");
-        let mut sent = awaiting(&world, &headers).ask(br#"{"model":"small"}"#).unwrap();
+        let mut sent = awaiting(&world, &headers).ask_here(br#"{"model":"small"}"#).unwrap();
         let _ = sent.begin(&headers);
         sent.reply_head(&reply("200", "application/json"), false, T0);
         let _ = sent.reply_chunk(ANSWER.as_bytes(), T0, true);

@@ -31,6 +31,8 @@ pub(super) struct Size<'a> {
     output: u64,
     output_most: u64,
     choices: u64,
+    /// The model's longest answer, where the request says none and could.
+    unsaid: Option<u64>,
     ask: Option<&'a Ask>,
 }
 
@@ -76,6 +78,12 @@ pub(super) fn size<'a>(
         output,
         output_most,
         choices: ask.choices.max(1),
+        unsaid: match (ask.max_output_tokens, endpoint) {
+            (None, Endpoint::ChatCompletions | Endpoint::Completions | Endpoint::Responses | Endpoint::Messages) => {
+                named.and_then(|model| model.max_output_tokens)
+            }
+            _ => None,
+        },
         ask: Some(ask),
     }
 }
@@ -91,6 +99,11 @@ impl Size<'_> {
                 ..self
             },
         }
+    }
+
+    /// The longest answer that the request has to be made to say, because what is set aside is reckoned with it.
+    pub(super) fn unsaid(&self) -> Option<u64> {
+        self.unsaid
     }
 
     /// What is to be set aside: the dearest of the providers that may serve it.

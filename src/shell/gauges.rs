@@ -25,6 +25,8 @@ struct Refresh {
     /// The configuration that the round is for.
     hash: String,
     round: Round,
+    /// When it was last gone on with.
+    last: u64,
     /// Series set in this round, until what is left of earlier configurations has been set to 0.
     shown: Option<HashSet<String>>,
 }
@@ -42,9 +44,13 @@ impl Show for Refresh {
     }
 }
 
-/// A second is over, and this VM is the one to do it.
+/// Goes on with the round, once a second, however many root contexts of this VM tick.
 pub(super) fn refresh(world: &Rc<World>) {
     REFRESH.with_borrow_mut(|refresh| {
+        let now = host::steady();
+        if now.saturating_sub(refresh.last) < vms::APART_MS {
+            return;
+        }
         if refresh.hash != world.hash {
             *refresh = Refresh {
                 hash: world.hash.clone(),
@@ -52,6 +58,7 @@ pub(super) fn refresh(world: &Rc<World>) {
                 ..Refresh::default()
             };
         }
+        refresh.last = now;
         let mut round = refresh.round;
         let over = vms::with_books(host::now(), |books| round.go_on(world, books, KEYS, refresh));
         refresh.round = round;

@@ -12,7 +12,7 @@ use crate::limit::vitals::Watch;
 use crate::pipeline::Now;
 
 /// Signs of life come once a second, however many root contexts this VM has.
-const APART_MS: u64 = 900;
+pub(super) const APART_MS: u64 = 900;
 
 /// How often a lost swap of the census is tried again. Each loss means that another VM wrote its sign of life.
 const TRIES: usize = 64;
@@ -70,12 +70,12 @@ pub(super) fn with_books<T>(now: Now, work: impl FnOnce(&mut Books<'_>) -> T) ->
     result
 }
 
-/// A tick of any root context of this VM. Whether a second is over, and this VM is the one that does what one has to do.
+/// A tick of any root context of this VM. Whether this VM is the one that does what only one has to do.
 pub(super) fn tick() -> bool {
     let now = host::steady();
     VITALS.with_borrow_mut(|vitals| {
         if now.saturating_sub(vitals.last) < APART_MS {
-            return false;
+            return vitals.own.is_some() && vitals.census.leader() == vitals.own;
         }
         vitals.last = now;
         let own = vitals.own;

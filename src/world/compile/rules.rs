@@ -98,12 +98,12 @@ impl Rulebook {
                 continue;
             };
             let same = |other: &Budget| {
-                (other.unit, other.period, other.then, other.most)
-                    == (budget.unit, budget.period, budget.then, budget.most)
+                (other.unit, other.period, other.then, other.shadow)
+                    == (budget.unit, budget.period, budget.then, budget.shadow)
             };
             let first = compiled.iter().position(same).and_then(|first| places.get(first));
             if let Some(first) = first {
-                let problem = format!("{} is the same budget", String::from(*first));
+                let problem = format!("{} has the same unit, period and `then`", String::from(*first));
                 findings.problem(place, problem, "remove one of the two");
             }
             compiled.push(budget);
