@@ -53,6 +53,8 @@ pub struct Ask {
     takes_stream_options: bool,
     /// Where the numbers of [`Ask::max_output_tokens`] stand.
     most_spans: Vec<Range<usize>>,
+    /// Where it says in so many words that there is none: a `null` by the usual name.
+    most_null: Option<Range<usize>>,
     /// What such a number is called at this endpoint, and where one may be put in: behind the body's `{`.
     most_name: &'static str,
     inside: usize,
@@ -230,6 +232,7 @@ fn object(endpoint: Endpoint, cursor: &mut Cursor) -> Result<Ask, AskError> {
     let mut usage_asked = false;
     let mut most: Option<u64> = None;
     let mut most_spans = Vec::new();
+    let mut most_null = None;
     let mut service_tier = None;
     let mut audio = false;
     let mut choices = 1;
@@ -283,6 +286,7 @@ fn object(endpoint: Endpoint, cursor: &mut Cursor) -> Result<Ask, AskError> {
             (Member::Background, Kind::True) => background = true,
             (Member::Background, Kind::False | Kind::Null) => {}
             (Member::Background, _) => wrong("background"),
+            (Member::Most(name), Kind::Null) if most_names(endpoint).first() == Some(&name) => most_null = Some(span),
             (Member::Most(_) | Member::Choices(_), Kind::Null) => {}
             // By another name it is none: the provider would not look at it.
             (Member::Most(name), Kind::Number) if most_names(endpoint).contains(&name) => {
@@ -321,6 +325,7 @@ fn object(endpoint: Endpoint, cursor: &mut Cursor) -> Result<Ask, AskError> {
         include_usage: options,
         takes_stream_options: stream && endpoint.takes_stream_options(),
         most_spans,
+        most_null,
         most_name: most_names(endpoint).first().copied().unwrap_or("max_tokens"),
         inside,
     })

@@ -25,9 +25,11 @@ impl Ask {
             changes.push((self.model_span.clone(), serde_json::to_string(model).ok()?));
         }
         if let Some(most) = edits.max_output_tokens {
-            match self.most_spans.as_slice() {
-                [] => changes.push((self.inside..self.inside, format!("\"{}\":{most},", self.most_name))),
-                spans => {
+            match (self.most_spans.as_slice(), &self.most_null) {
+                // A second member of that name would leave it to the provider which of the two counts.
+                ([], Some(null)) => changes.push((null.clone(), most.to_string())),
+                ([], None) => changes.push((self.inside..self.inside, format!("\"{}\":{most},", self.most_name))),
+                (spans, _) => {
                     let larger = |span: &&Range<usize>| {
                         let number = body.get((*span).clone()).and_then(super::count);
                         number.is_none_or(|number| number > most)

@@ -109,13 +109,11 @@ pub fn ask(subject: Subject, want: &Want, asking: Asking, books: &mut Books<'_>)
     };
     if asked.verdict.eased != asked.cell.eased() {
         asked.cell.set_eased(asked.verdict.eased);
-        // Should somebody else have been first, the next request finds the same.
-        let written = books
+        // Should somebody else have been first, the next request finds the same. The version is no longer that of what is
+        // there, so that to set something aside the subject is asked again.
+        books
             .store
             .write(&asked.subject.cell, asked.cell.bytes(), asked.version);
-        if written == Written::Done {
-            asked.version = books.store.read(&asked.subject.cell).map(|(_, version)| version);
-        }
     }
     asked
 }

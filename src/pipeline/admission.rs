@@ -10,7 +10,7 @@ use super::sent::Body;
 use super::{subjects, told, want};
 use crate::fault::{Fault, Limited};
 use crate::limit::admit::{self, Asked, Denied, Grant};
-use crate::limit::judge::{self, Asking, Obstacle, RuleName, Want};
+use crate::limit::judge::{self, Asking, Obstacle, Rest, RuleName, Scope, Want};
 use crate::limit::store::Books;
 use crate::route::{self, Leg};
 use crate::world::{ModelId, ProviderId};
@@ -44,7 +44,7 @@ pub(super) fn admit(
     books: &mut Books<'_>,
 ) -> Result<Admitted, (Fault, Option<ModelId>)> {
     let mut notes = Notes::default();
-    let mut turned: Vec<RuleName> = Vec::new();
+    let mut turned: Vec<(Option<ModelId>, RuleName)> = Vec::new();
     let legs_before = course.legs.clone();
     for round in 0..ROUNDS {
         let subjects = subjects::of(arrival, course.model);
@@ -75,9 +75,11 @@ pub(super) fn admit(
             .iter()
             .flat_map(|one| &one.verdict.downgrade)
             .chain(&providers.downgrade);
-        let fresh = downgrades.copied().find(|rule| !turned.contains(rule));
-        if let Some(rule) = fresh {
-            turned.push(rule);
+        let fresh = downgrades
+            .map(|rule| (belongs_to(*rule, course.model), *rule))
+            .find(|found| !turned.contains(found));
+        if let Some((whose, rule)) = fresh {
+            turned.push((whose, rule));
             if let Some((model, legs)) = cheaper(arrival, course.model, at) {
                 notes.downgrade(course.model, rule);
                 (course.model, course.legs) = (Some(model), legs);
@@ -87,7 +89,8 @@ pub(super) fn admit(
         let obstacles = asked.iter().filter_map(|one| one.verdict.obstacle);
         let obstacle = obstacles.chain(unreachable).max_by_key(|obstacle| obstacle.wait);
         if let Some(obstacle) = obstacle {
-            let rests: Vec<_> = asked.iter().flat_map(|one| &one.verdict.clamp).copied().collect();
+            let clamps = asked.iter().flat_map(|one| &one.verdict.clamp);
+            let rests: Vec<_> = clamps.chain(&providers.clamp).copied().collect();
             let bought = match (notes.clamped(), rests.first()) {
                 (None, Some(rest)) => size
                     .bought(arrival, course.model, &course.legs, &rests)
@@ -124,6 +127,12 @@ pub(super) fn admit(
     Err((Fault::Internal, course.model))
 }
 
+/// The model whose rule it is: the next model's rule of that name is another. The rules of a key, a team and so on stay
+/// the same whatever the model, and send a request on by one model only.
+fn belongs_to(rule: RuleName, model: Option<ModelId>) -> Option<ModelId> {
+    model.filter(|_| matches!(rule.scope, Scope::Model | Scope::KeyModel))
+}
+
 /// What the providers of an order say.
 struct Providers {
     /// Those that may be gone to, each once.
@@ -132,6 +141,8 @@ struct Providers {
     downgrade: Vec<RuleName>,
     /// What stands in the way, if none is left.
     obstacle: Option<Obstacle>,
+    /// Budgets of one of them that a shorter answer would fit, if none is left.
+    clamp: Vec<Rest>,
 }
 
 /// Asks the providers of an order: one that refuses is left out of it, and one that is nearly used up and says so comes
@@ -147,6 +158,7 @@ fn ask_providers(
         asked: Vec::new(),
         downgrade: Vec::new(),
         obstacle: None,
+        clamp: Vec::new(),
     };
     let mut full: Vec<(ProviderId, Obstacle)> = Vec::new();
     let mut nearly: Vec<ProviderId> = Vec::new();
@@ -165,7 +177,12 @@ fn ask_providers(
             found.downgrade.extend(&asked.verdict.downgrade);
         }
         match asked.verdict.obstacle {
-            Some(obstacle) => full.push((leg.provider, obstacle)),
+            Some(obstacle) => {
+                full.push((leg.provider, obstacle));
+                if found.clamp.is_empty() {
+                    found.clamp = asked.verdict.clamp;
+                }
+            }
             None => found.asked.push(asked),
         }
     }
@@ -178,6 +195,7 @@ fn ask_providers(
             .min_by_key(|obstacle| obstacle.wait);
         return found;
     }
+    found.clamp.clear();
     legs.retain(|leg| !is_full(leg));
     legs.sort_by_key(|leg| nearly.contains(&leg.provider));
     if legs.iter().any(|leg| !nearly.contains(&leg.provider)) {

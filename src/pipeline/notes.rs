@@ -71,9 +71,17 @@ impl Notes {
     /// What all rules said in the end.
     pub(super) fn admitted(&mut self, arrival: &Arrival, verdict: &Verdict, clock: Clock) {
         self.headers = told::rates(arrival.dialect, verdict.requests, verdict.tokens, true, clock);
-        self.near.clone_from(&verdict.near);
-        self.would_deny
-            .extend(verdict.would_deny.iter().map(ToString::to_string));
+        // Two budgets of one unit and period have one name.
+        for rule in &verdict.near {
+            if !self.near.contains(rule) {
+                self.near.push(*rule);
+            }
+        }
+        for rule in verdict.would_deny.iter().map(ToString::to_string) {
+            if !self.would_deny.contains(&rule) {
+                self.would_deny.push(rule);
+            }
+        }
     }
 
     /// The headers for the answer. `served`: the model in the end.

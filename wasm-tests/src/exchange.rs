@@ -128,6 +128,11 @@ impl Exchange {
         self.outcome()
     }
 
+    /// The worker's VM is gone, as after a trap: of this exchange nothing is ever heard again, not even that it is over.
+    pub fn vanish(mut self) {
+        self.end = Some(End::Trapped);
+    }
+
     /// How many network events there have been.
     pub fn events(&self) -> usize {
         self.events

@@ -97,6 +97,12 @@ impl Gateway {
         self.worker.configure(Role::Provider, &document) && self.worker.configure(Role::Gateway, &document)
     }
 
+    /// Lets a second pass, and the worker's root contexts tick at its end.
+    pub fn tick(&self) {
+        self.process.advance(std::time::Duration::from_secs(1));
+        self.worker.tick();
+    }
+
     /// Adds to what a cluster (without held headers: a host) answers; the last reply is repeated for ever.
     pub fn answers(&self, cluster: &str, reply: Reply) -> &Self {
         self.upstreams

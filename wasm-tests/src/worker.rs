@@ -123,11 +123,12 @@ impl Worker {
         true
     }
 
-    /// Lets the root contexts that asked for it tick once.
+    /// Lets the root contexts that asked for it tick once: those in force, and replaced ones that still have streams, the
+    /// oldest first.
     pub fn tick(&self) {
         let inner = &mut *self.inner();
-        let mut roots: Vec<Place> = inner.roots.values().copied().collect();
-        roots.sort_unstable_by_key(|root| root.id);
+        let mut roots: Vec<Place> = inner.streams.keys().copied().collect();
+        roots.sort_unstable_by_key(|root| (root.vm, root.id));
         for root in roots {
             let vm = inner.vm(root);
             if vm.context(root.id).tick_milliseconds > 0 {

@@ -8,10 +8,18 @@
 
 #[path = "module/abi.rs"]
 mod abi;
+#[path = "module/budgets.rs"]
+mod budgets;
+#[path = "module/cheaper.rs"]
+mod cheaper;
+#[path = "module/clamp.rs"]
+mod clamp;
 #[path = "module/configure.rs"]
 mod configure;
 #[path = "module/cost.rs"]
 mod cost;
+#[path = "module/crash.rs"]
+mod crash;
 #[path = "module/departures.rs"]
 mod departures;
 #[path = "module/exchange.rs"]
@@ -20,10 +28,22 @@ mod exchange;
 mod failover;
 #[path = "module/fixture.rs"]
 mod fixture;
+#[path = "module/gauges.rs"]
+mod gauges;
+#[path = "module/limits.rs"]
+mod limits;
+#[path = "module/loop_guard.rs"]
+mod loop_guard;
 #[path = "module/observability.rs"]
 mod observability;
 #[path = "module/refusals.rs"]
 mod refusals;
+#[path = "module/set_aside.rs"]
+mod set_aside;
+#[path = "module/status.rs"]
+mod status;
+#[path = "module/told.rs"]
+mod told;
 #[path = "module/unheld.rs"]
 mod unheld;
 #[path = "module/workers.rs"]

@@ -1,13 +1,16 @@
 //! One configuration, keys, and answers as the providers give them.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use tollgate::caller;
-use wasm_tests::{Gateway, Reply, Request};
+use wasm_tests::{Gateway, Outcome, Reply, Request};
 
 pub(crate) const AGENT_KEY: &str = "tg-agent_agent_agent_agent_agent_agent_agent_agent";
 pub(crate) const LIMITED_KEY: &str = "tg-limited_limited_limited_limited_limited_limite";
 pub(crate) const DISABLED_KEY: &str = "tg-disabled_disabled_disabled_disabled_disabled_d";
 pub(crate) const EXPIRED_KEY: &str = "tg-expired_expired_expired_expired_expired_expir_";
+pub(crate) const OPERATOR_KEY: &str = "tg-operator_operator_operator_operator_operator_o";
 pub(crate) const FIRST_CREDENTIAL: &str = "sk-first-credential-of-the-gateway";
 pub(crate) const SECOND_CREDENTIAL: &str = "sk-second-credential-of-the-gateway";
 pub(crate) const ANTHROPIC_CREDENTIAL: &str = "sk-ant-credential-of-the-gateway";
@@ -60,6 +63,61 @@ pub(crate) fn document_without_holding() -> Value {
     document
 }
 
+/// The fixture's document, and in it these members of the agent's key besides.
+pub(crate) fn agent_with(members: Value) -> Value {
+    let mut document = document();
+    merge(&mut document["keys"][0], members);
+    document
+}
+
+/// Puts an object's members into another, in place of those of the same name.
+pub(crate) fn merge(object: &mut Value, members: Value) {
+    let Value::Object(members) = members else {
+        panic!("{members} is no object")
+    };
+    for (name, value) in members {
+        object[name] = value;
+    }
+}
+
+/// A proxy with a document, whose providers answer with [`chat_reply`].
+pub(crate) fn started(document: &Value) -> Gateway {
+    let gateway = Gateway::start(document, &ENV);
+    gateway.answers("first", chat_reply()).answers("second", chat_reply());
+    gateway
+}
+
+/// What is told at `/tollgate/v1/me` of one of the agent's rules.
+pub(crate) fn rule(gateway: &Gateway, name: &str) -> Value {
+    let outcome = gateway.send(Request::get("/tollgate/v1/me").bearer(AGENT_KEY));
+    assert_eq!(outcome.status, 200, "{}", outcome.text());
+    let me = outcome.json();
+    let rules = me["rules"].as_array().unwrap();
+    let found = rules.iter().find(|rule| rule["rule"] == name);
+    found.unwrap_or_else(|| panic!("no {name} in {me}")).clone()
+}
+
+/// A member of [`rule`], a number.
+pub(crate) fn amount(gateway: &Gateway, name: &str, member: &str) -> u64 {
+    rule(gateway, name)[member].as_u64().unwrap()
+}
+
+pub(crate) fn pass(gateway: &Gateway, seconds: u64) {
+    gateway.process.advance(Duration::from_secs(seconds));
+}
+
+/// After how many seconds a refusal says to come back.
+pub(crate) fn retry_after(outcome: &Outcome) -> u64 {
+    assert_eq!(outcome.status, 429, "{}", outcome.text());
+    outcome.headers.text("retry-after").unwrap().parse().unwrap()
+}
+
+/// The rule that refused.
+pub(crate) fn refused_by(outcome: &Outcome) -> String {
+    assert_eq!(outcome.status, 429, "{}", outcome.text());
+    outcome.headers.text("x-tollgate-limit").unwrap()
+}
+
 /// A proxy with [`document`], whose providers are silent until told otherwise.
 pub(crate) fn gateway() -> Gateway {
     Gateway::start(&document(), &ENV)
@@ -94,6 +152,16 @@ pub(crate) fn chat_body(model: &str, stream: bool) -> String {
     }
     body.to_string()
 }
+
+/// A question whose text can be the 1000 tokens that [`chat_answer`] says it is, and not many more, and which takes no
+/// longer an answer than that. At `first`'s price it may cost no more than [`QUESTION_MOST`].
+pub(crate) fn question(model: &str) -> Request {
+    let text = "What is it? ".repeat(80);
+    let body = json!({"model": model, "max_tokens": 200, "messages": [{"role": "user", "content": text}]});
+    Request::post(CHAT).bearer(AGENT_KEY).json(body.to_string())
+}
+
+pub(crate) const QUESTION_MOST: u64 = (80 * 12 + "user".len() as u64 + 8 + 32) * 2_500 + 200 * 10_000;
 
 /// 1000 prompt tokens, 400 of them cached, and 200 answered: at the fixture's price of `first` for `gpt-4o` that is
 /// 600 × 2500 + 400 × 1250 + 200 × 10000 = 4 000 000 nanodollars.
