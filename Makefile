@@ -3,7 +3,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: help demo test check lint fmt build bench clean
+.PHONY: help demo prove test check lint fmt build bench clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -12,6 +12,11 @@ demo: ## Envoy with Tollgate, a simulated provider and a minute of traffic, up u
 	@scripts/setup demo
 	@scripts/build demo
 	@exec .tools/venv/bin/python -m demo $(if $(SECONDS),--seconds $(SECONDS))
+
+prove: ## what limits, budgets and the loop guard promise, tried and measured on real Envoy (ONLY="rpm budget": some of it)
+	@scripts/setup prove
+	@scripts/build demo
+	@exec .tools/venv/bin/python -m prove $(ONLY)
 
 test: ## every check and every test (ONLY="native e2e": some of them)
 	@scripts/setup test
@@ -31,10 +36,10 @@ build: ## the module and the tollgate command, optimised: target/wasm32-wasip1/r
 	@scripts/setup build
 	@scripts/build release
 
-bench: ## Envoy's cost per request with and without Tollgate (SAVE=1: into bench/results.md)
+bench: ## Envoy's cost per request, with and without Tollgate and its limits (ONLY=limits: some of it; SAVE=1: into bench/results.md)
 	@scripts/setup bench
 	@scripts/build bench
-	@exec .tools/venv/bin/python -m bench $(if $(SAVE),--save)
+	@exec .tools/venv/bin/python -m bench $(if $(SAVE),--save) $(if $(ONLY),--only "$(ONLY)")
 
 clean: ## removes what was built (the tools in .tools stay)
 	@cargo clean

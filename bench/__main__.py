@@ -16,11 +16,12 @@ from statistics import median
 from demo import report as demo_report
 from demo.children import Children, end_with_parent, port
 
-from . import load, report, setups
+from . import documents, limits, load, report, scale, setups
 
 ROOT = Path(__file__).resolve().parent.parent
 DIRECTORY = ROOT / "run" / "bench"
 TARGET = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")).resolve()
+COMMAND = TARGET / "debug" / "tollgate"
 MODULE = TARGET / "wasm32-wasip1" / "release" / "tollgate.wasm"
 ENVOY = ROOT / ".tools" / "venv" / "bin" / "envoy"
 RESULTS = ROOT / "bench" / "results.md"
@@ -28,6 +29,7 @@ NAMES = [setups.PLAIN, setups.BOTH_ROLES, setups.NO_HOLD]
 KINDS = [load.JSON, load.STREAM, load.PACED, load.ONE]
 STARTS = 5
 FEW, MANY = 1, 5
+SECTIONS = ["costs", "process", "limits", "scale"]
 
 
 def arguments() -> argparse.Namespace:
@@ -35,15 +37,23 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--save", action="store_true", help="write the results into bench/results.md")
     parser.add_argument("--rounds", type=int, default=5, help="rounds; each measures everything once (default: 5)")
     parser.add_argument("--seconds", type=int, default=4, help="seconds of each measurement (default: 4)")
-    return parser.parse_args()
+    parser.add_argument("--only", default="", help=f"some of the sections: {', '.join(SECTIONS)} (default: all)")
+    options = parser.parse_args()
+    options.only = options.only.replace(",", " ").split()
+    if unknown := set(options.only) - set(SECTIONS):
+        parser.error(f"no such section: {', '.join(sorted(unknown))}; there are {', '.join(SECTIONS)}")
+    if options.only and options.save:
+        parser.error("results are saved whole: --save goes without --only")
+    return options
 
 
 class Bench:
     """One run."""
 
-    def __init__(self, rounds: int, seconds: int):
+    def __init__(self, rounds: int, seconds: int, only: list[str]):
         self.rounds = rounds
         self.seconds = seconds
+        self.only = only
         shutil.rmtree(DIRECTORY, ignore_errors=True)
         DIRECTORY.mkdir(parents=True)
         self.children = Children(DIRECTORY)
@@ -61,15 +71,21 @@ class Bench:
         """A setup of its own, with addresses of its own."""
         self.made += 1
         listen, admin = f"127.0.0.1:{port(0)}", f"127.0.0.1:{port(0)}"
-        command = TARGET / "debug" / "tollgate"
-        return setups.render(name, DIRECTORY / f"setup-{self.made}", self.upstream, listen, admin, command, MODULE)
+        return setups.render(name, DIRECTORY / f"setup-{self.made}", self.upstream, listen, admin, COMMAND, MODULE)
+
+    def rendered(self, setup: setups.Setup, generation: int) -> Path:
+        """Envoy's files for a later document of a setup."""
+        document = setups.compose(setup.name, self.upstream, setup.listen, setup.admin, generation)
+        fresh = setup.directory.with_name(f"envoy-{generation}")
+        setups.write(document, fresh, COMMAND, MODULE)
+        return fresh
 
     async def start(self, setup: setups.Setup, workers: int, core: str | None) -> tuple[int, float]:
         """Starts Envoy; its process id, and the milliseconds until it was ready."""
         pinned = ["taskset", "-c", core] if core else []
         envoy = [ENVOY, "-c", setup.bootstrap, "--concurrency", workers, "--disable-hot-restart", "-l", "warning"]
         began = time.monotonic()
-        self.children.start(f"envoy-{self.made}", [*pinned, *envoy], setups.CREDENTIAL)
+        self.children.start(f"envoy-{self.made}", [*pinned, *envoy], documents.CREDENTIAL)
         await self.children.until("Envoy is ready", lambda: self.is_ready(setup))
         return self.children.running[-1][1].pid, (time.monotonic() - began) * 1e3
 
@@ -81,18 +97,18 @@ class Bench:
             f"http://{setup.admin}/stats/prometheus?filter=wasmcustom"
         )
 
-    async def costs(self) -> report.Samples:
+    async def costs(self, names: list[str], kinds: list[load.Kind]) -> report.Samples:
         """Processor time and throughput. Rounds go through all setups in turn, so that noise meets all of them."""
-        running = [(setup := self.setup(name), (await self.start(setup, 1, load.ENVOY_CORE))[0]) for name in NAMES]
+        running = [(setup := self.setup(name), (await self.start(setup, 1, load.ENVOY_CORE))[0]) for name in names]
         for setup, pid in running:
             load.measure(setup, pid, load.JSON, self.upstream, 2)
             load.measure(setup, pid, load.STREAM, self.upstream, 1)
-        samples: report.Samples = {(kind, name): [] for kind in KINDS for name in NAMES}
+        samples: report.Samples = {(kind, name): [] for kind in kinds for name in names}
         for number in range(self.rounds):
             say(f"round {number + 1} of {self.rounds}")
             # Each round begins with another setup.
             turn = number % len(running)
-            for kind in KINDS:
+            for kind in kinds:
                 for setup, pid in running[turn:] + running[:turn]:
                     samples[kind, setup.name].append(load.measure(setup, pid, kind, self.upstream, self.seconds))
                     self.children.check()
@@ -126,17 +142,41 @@ class Bench:
     async def run(self) -> str:
         """Everything; the text of the results."""
         await self.start_upstream()
-        say("processor time and throughput")
-        samples = await self.costs()
-        say("memory")
-        memory = await self.memory()
-        say("start-up")
-        starts = await self.starts()
-        return self.text(samples, memory, starts)
+        parts = [self.heading()]
+        for section in SECTIONS:
+            if not self.only or section in self.only:
+                say(section)
+                parts.append(await getattr(self, f"section_{section}")())
+        return "\n\n".join(parts) + "\n"
 
-    def text(self, samples: report.Samples, memory: dict[tuple[str, int], int], starts: dict[str, float]) -> str:
+    async def section_costs(self) -> str:
+        """A request with and without Tollgate."""
+        samples = await self.costs(NAMES, KINDS)
+        return "\n\n".join(report.costs(kind, samples, NAMES) for kind in KINDS)
+
+    async def section_limits(self) -> str:
+        """A request with all limits and with none."""
+        return await limits.section(self)
+
+    async def section_scale(self) -> str:
+        """Many keys and few."""
+        return await scale.section(self)
+
+    def heading(self) -> str:
+        """What was measured, on what."""
         version = subprocess.run([ENVOY, "--version"], capture_output=True, text=True, check=True).stdout
         envoy = re.search(r"/(\d+\.\d+\.\d+)/", version)[1]
+        return (
+            "# Results of `make bench`\n\n"
+            f"{datetime.date.today()}, Envoy {envoy}, {report.machine()}.\n"
+            f"Medians of {self.rounds} rounds of {self.seconds} s each, all setups in turn. Envoy with one worker has a core to "
+            "itself; wrk and the\nupstream share another. CPU is Envoy's processor time, user and system, per request; the "
+            "request is some 870 bytes, the JSON\nanswer 746, the stream 101 events and `[DONE]`, each in a write of its own."
+        )
+
+    async def section_process(self) -> str:
+        """Memory and start."""
+        memory, starts = await self.memory(), await self.starts()
         rows = []
         for name in NAMES:
             few, many = memory[name, FEW], memory[name, MANY]
@@ -150,18 +190,13 @@ class Bench:
                 + [f"{starts[name]:.0f}", "" if name == setups.PLAIN else f"{starts[name] - starts[setups.PLAIN]:+.0f}"]
             )
         header = ["whole process", "MiB, 1 worker", f"MiB, {MANY} workers", "added, 1 worker", "added, each further worker"]
-        parts = [
-            "# Results of `make bench`",
-            f"{datetime.date.today()}, Envoy {envoy}, {report.machine()}.\n"
-            f"Medians of {self.rounds} rounds of {self.seconds} s each, all setups in turn. Envoy with one worker has a core to "
-            "itself; wrk and the\nupstream share another. CPU is Envoy's processor time, user and system, per request; the "
-            "request is some 870 bytes, the JSON\nanswer 746, the stream 101 events and `[DONE]`, each in a write of its own.",
-            *(report.costs(kind, samples, NAMES) for kind in KINDS),
-            report.table([*header, "start ms", "added ms"], rows),
-            f"The module is {MODULE.stat().st_size / 1024:.0f} KiB. Start is from nothing until Envoy is ready and Tollgate "
-            f"configured: the median of {STARTS}.",
-        ]
-        return "\n\n".join(parts) + "\n"
+        return "\n\n".join(
+            [
+                report.table([*header, "start ms", "added ms"], rows),
+                f"The module is {MODULE.stat().st_size / 1024:.0f} KiB. Start is from nothing until Envoy is ready and "
+                f"Tollgate configured: the median of {STARTS}.",
+            ]
+        )
 
 
 def say(what: str) -> None:
@@ -172,7 +207,7 @@ async def main(options: argparse.Namespace) -> int:
     running = asyncio.current_task()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(number, running.cancel)
-    bench = Bench(options.rounds, options.seconds)
+    bench = Bench(options.rounds, options.seconds, options.only)
     try:
         text = await bench.run()
     except (asyncio.CancelledError, subprocess.CalledProcessError) as error:

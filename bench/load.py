@@ -6,7 +6,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import setups
+from . import documents, setups
 
 LUA = Path(__file__).with_name("load.lua")
 # Envoy alone on the first core; whatever it talks to on the second.
@@ -69,7 +69,7 @@ def measure(setup: setups.Setup, pid: int, kind: Kind, upstream: str, seconds: i
     before = cpu_us(pid)
     done = subprocess.run(
         ["taskset", "-c", PEER_CORE, "wrk", "-t1", f"-c{kind.connections}", f"-d{seconds}s", "--timeout", "20s"]
-        + ["-s", LUA, f"http://{setup.listen}", "--", setups.KEY, upstream, kind.shape, str(kind.pause_us)],
+        + ["-s", LUA, f"http://{setup.listen}", "--", documents.KEY, upstream, kind.shape, str(kind.pause_us)],
         capture_output=True,
         text=True,
         check=True,

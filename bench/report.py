@@ -4,7 +4,6 @@ import platform
 from pathlib import Path
 from statistics import median
 
-from . import setups
 from .load import Kind, Sample
 
 Samples = dict[tuple[Kind, str], list[Sample]]
@@ -45,16 +44,23 @@ def costs(kind: Kind, samples: Samples, names: list[str]) -> str:
                 name,
                 f"{cpu[name]:,.0f}",
                 spread(of_this, lambda sample: sample.cpu_per_request),
-                "" if name == setups.PLAIN else f"{cpu[name] - cpu[setups.PLAIN]:+,.0f}",
-                f"{cpu[name] / cpu[setups.PLAIN]:.2f}",
+                "" if name == names[0] else f"{cpu[name] - cpu[names[0]]:+,.0f}",
+                f"{cpu[name] / cpu[names[0]]:.2f}",
                 f"{rate[name]:,.0f}",
-                f"{rate[name] / rate[setups.PLAIN]:.2f}",
+                f"{rate[name] / rate[names[0]]:.2f}",
                 f"{of(of_this, lambda sample: sample.p50_us) / 1e3:.2f}",
                 f"{of(of_this, lambda sample: sample.p99_us) / 1e3:.2f}",
             ]
         )
     header = [kind.name, "CPU µs", "range", "added", "ratio", "req/s", "ratio", "p50 ms", "p99 ms"]
     return table(header, rows)
+
+
+def added(samples: Samples, kind: Kind, before: str, after: str) -> str:
+    """What the second setup costs more than the first, round by round: each pair was measured side by side."""
+    pairs = zip(samples[kind, before], samples[kind, after], strict=True)
+    differences = [two.cpu_per_request - one.cpu_per_request for one, two in pairs]
+    return f"{median(differences):+.1f} µs ({min(differences):+.1f} to {max(differences):+.1f})"
 
 
 def machine() -> str:

@@ -4,18 +4,16 @@ The plain Envoy is the rendered configuration with both filters taken out and th
 same listener, limits, retry policy and connection pool.
 """
 
-import hashlib
 import json
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-KEY = "tg-" + "b" * 43
-MODEL = "gpt-4o-mini"
-PROVIDER = "openai"
-CREDENTIAL = {"OPENAI_API_KEY": "sk-bench"}
+from . import documents
 
 PLAIN, BOTH_ROLES, NO_HOLD = "plain Envoy", "Tollgate, both roles", "Tollgate, headers not held"
+NO_LIMITS, ALL_LIMITS = "no limits", "all limits, budgets and the guard"
+FEW_KEYS, MANY_KEYS = "10 keys, 10 teams", "10,000 keys, 1,000 teams"
 
 
 @dataclass(frozen=True)
@@ -35,25 +33,39 @@ class Setup:
 
 def render(name: str, directory: Path, upstream: str, listen: str, admin: str, command: Path, module: Path) -> Setup:
     """Writes one setup's files."""
-    directory.mkdir(parents=True, exist_ok=True)
-    document = {
-        "listen": listen,
-        "admin": admin,
-        "hold_headers": name != NO_HOLD,
-        "providers": {
-            PROVIDER: {"dialect": "openai", "endpoint": f"http://{upstream}/v1", "credential": {"env": "OPENAI_API_KEY"}}
-        },
-        "models": {MODEL: {"targets": [{"provider": PROVIDER}]}},
-        "teams": {"bench": {}},
-        "keys": [{"name": "bench", "sha256": hashlib.sha256(KEY.encode()).hexdigest(), "team": "bench"}],
-    }
-    source = directory / "tollgate.json"
-    source.write_text(json.dumps(document, indent=2))
     envoy = directory / "envoy"
-    subprocess.run([command, "render", "envoy", source, "--out", envoy, "--module", module], check=True)
+    write(compose(name, upstream, listen, admin), envoy, command, module)
     if name == PLAIN:
         strip(envoy)
     return Setup(name, envoy, listen, admin)
+
+
+def compose(name: str, upstream: str, listen: str, admin: str, generation: int = 0) -> dict:
+    """The document of a setup."""
+    document = documents.plain(upstream, listen, admin, hold_headers=name != NO_HOLD)
+    if name == ALL_LIMITS:
+        documents.limited(document)
+    elif name == FEW_KEYS:
+        documents.crowded(document, documents.FEW_KEYS, documents.FEW_TEAMS, generation)
+    elif name == MANY_KEYS:
+        documents.crowded(document, documents.MANY_KEYS, documents.MANY_TEAMS, generation)
+    return document
+
+
+def write(document: dict, envoy: Path, command: Path, module: Path) -> None:
+    """Envoy's files for a document."""
+    envoy.parent.mkdir(parents=True, exist_ok=True)
+    source = envoy.parent / f"{envoy.name}.tollgate.json"
+    source.write_text(json.dumps(document, indent=2))
+    subprocess.run(
+        [command, "render", "envoy", source, "--out", envoy, "--module", module], check=True, stdout=subprocess.DEVNULL
+    )
+
+
+def replace(setup: Setup, fresh: Path) -> None:
+    """Puts the document of another rendered directory into force under a running Envoy, as `tollgate up` does."""
+    for role in ("provider", "gateway"):
+        (fresh / f"ecds-{role}.json").rename(setup.directory / f"ecds-{role}.json")
 
 
 def strip(directory: Path) -> None:
@@ -79,7 +91,7 @@ def strip(directory: Path) -> None:
             return False
         del node["inline_cluster_specifier_plugin"]
         node.get("retry_policy", {}).pop("refresh_cluster_on_retry", None)
-        node["cluster"] = PROVIDER
+        node["cluster"] = documents.PROVIDER
         return True
 
     edit("lds.json", without_filters)

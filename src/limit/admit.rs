@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::cell::{Cell, Held};
 use super::judge::{Asking, Measure, Obstacle, Scope, Verdict, Want, judge};
-use super::rule::{Period, Rules, Then, Unit};
+use super::rule::{Budget, Period, Rules, Then, Unit};
 use super::store::{Books, Owner, Unwritable, Written};
 use super::window::Length;
 use crate::world::ProviderId;
@@ -47,6 +47,12 @@ pub struct Grant {
 #[derive(Debug)]
 struct Taken {
     subject: Subject,
+    part: Part,
+}
+
+/// How much is set aside of it.
+#[derive(Clone, Copy, Debug)]
+struct Part {
     /// When the request was counted, if it was.
     request_at: Option<u64>,
     /// When how many tokens were counted, if they were.
@@ -93,7 +99,7 @@ pub fn ask(subject: Subject, want: &Want, asking: Asking, books: &mut Books<'_>)
         Some((bytes, version)) => (bytes, Some(version)),
         None => (Vec::new(), None),
     };
-    let mut cell = Cell::decode(&bytes, books.census);
+    let mut cell = Cell::decode(bytes, books.census);
     let verdict = judge(subject.scope, &mut cell, &subject.rules, want, asking);
     let mut asked = Asked {
         subject,
@@ -101,18 +107,13 @@ pub fn ask(subject: Subject, want: &Want, asking: Asking, books: &mut Books<'_>)
         version,
         verdict,
     };
-    if asked.verdict.eased != asked.cell.eased {
-        asked.cell.eased = asked.verdict.eased;
-        // Should somebody else have been first, the next request finds the same.
-        let bytes = asked.cell.encode();
-        let written = books.store.write(&asked.subject.cell, &bytes, asked.version);
-        // The store does not say which version a write made. One of other bytes is somebody else's, and not to be replaced.
-        if written == Written::Done
-            && let Some((there, version)) = books.store.read(&asked.subject.cell)
-            && there == bytes
-        {
-            asked.version = Some(version);
-        }
+    if asked.verdict.eased != asked.cell.eased() {
+        asked.cell.set_eased(asked.verdict.eased);
+        // Should somebody else have been first, the next request finds the same. The version is no longer that of what is
+        // there, so that to set something aside the subject is asked again.
+        books
+            .store
+            .write(&asked.subject.cell, asked.cell.bytes(), asked.version);
     }
     asked
 }
@@ -139,8 +140,8 @@ pub fn take(
         mut verdict,
     } in asked
     {
-        let mut taken = take_one(&subject, &mut cell, &verdict, want, asking, books.owner, afresh);
-        match books.store.write(&subject.cell, &cell.encode(), version) {
+        let mut part = take_one(&subject, &mut cell, &verdict, want, asking, books.owner, afresh);
+        match books.store.write(&subject.cell, cell.bytes(), version) {
             Written::Done => {}
             Written::Failed => {
                 give_back(grant, books);
@@ -153,11 +154,11 @@ pub fn take(
                     if let Some(obstacle) = verdict.obstacle {
                         return (None, Err(obstacle));
                     }
-                    let taken = take_one(&subject, &mut cell, &verdict, want, asking, books.owner, afresh);
-                    (Some(cell.encode()), Ok((taken, verdict)))
+                    let part = take_one(&subject, &mut cell, &verdict, want, asking, books.owner, afresh);
+                    (Some(cell.into_bytes()), Ok((part, verdict)))
                 });
                 match again {
-                    Ok(Ok(again)) => (taken, verdict) = again,
+                    Ok(Ok(again)) => (part, verdict) = again,
                     Ok(Err(obstacle)) => {
                         give_back(grant, books);
                         return Err(Denied::Rule(obstacle));
@@ -169,7 +170,7 @@ pub fn take(
                 }
             }
         }
-        grant.taken.push(taken);
+        grant.taken.push(Taken { subject, part });
         said = said.and(verdict);
     }
     Ok((grant, said))
@@ -183,16 +184,20 @@ fn take_one(
     asking: Asking,
     owner: Owner,
     afresh: &mut Vec<Afresh>,
-) -> Taken {
+) -> Part {
     let clock = asking.clock;
     let (rules, scope) = (&subject.rules, subject.scope);
-    cell.eased = verdict.eased;
+    cell.set_eased(verdict.eased);
     // What a rule in shadow mode would not have let through does not use it up, or it would count more than it would deny.
     let counts = |is_there: bool, measure| is_there && !verdict.spares(scope, measure);
     let request_at =
-        counts(rules.rpm.is_some(), Measure::Rpm).then(|| cell.requests.add(Length::MINUTE, clock.steady, 1));
-    let tokens_at = counts(rules.tpm.is_some(), Measure::Tpm)
-        .then(|| (cell.tokens.add(Length::MINUTE, clock.steady, want.tokens), want.tokens));
+        counts(rules.rpm.is_some(), Measure::Rpm).then(|| cell.requests().add(Length::MINUTE, clock.steady, 1));
+    let tokens_at = counts(rules.tpm.is_some(), Measure::Tpm).then(|| {
+        (
+            cell.tokens().add(Length::MINUTE, clock.steady, want.tokens),
+            want.tokens,
+        )
+    });
     let running = counts(rules.parallel.is_some(), Measure::Parallel);
     let of = |unit| {
         let any = rules.budgets.iter().any(|budget| budget.unit == unit);
@@ -213,8 +218,7 @@ fn take_one(
             });
         }
     }
-    Taken {
-        subject: subject.clone(),
+    Part {
         request_at,
         tokens_at,
         running,
@@ -247,7 +251,7 @@ pub fn settle(
         let settled = books.update(&taken.subject.cell, |bytes, books| {
             let mut cell = Cell::decode(bytes, books.census);
             let was_present = taken.settle(&mut cell, grant.owner, of_it, leaves, books);
-            (Some(cell.encode()), was_present)
+            (Some(cell.into_bytes()), was_present)
         });
         match settled {
             Ok(there) if leaves.is_some() => (was_present, left) = (there, true),
@@ -273,39 +277,39 @@ impl Taken {
         books: &Books<'_>,
     ) -> bool {
         let clock = books.clock;
+        let part = self.part;
         cell.hold(owner, |held| {
-            held.running = held.running.saturating_sub(u64::from(self.running));
-            held.nanodollars = held.nanodollars.saturating_sub(self.nanodollars);
-            held.tokens = held.tokens.saturating_sub(self.tokens);
+            held.running = held.running.saturating_sub(u64::from(part.running));
+            held.nanodollars = held.nanodollars.saturating_sub(part.nanodollars);
+            held.tokens = held.tokens.saturating_sub(part.tokens);
         });
         let was_present = leaves.is_some_and(|owner| cell.hold(owner, step_out));
-        if let (Some(at), None) = (self.request_at, used) {
-            cell.requests.take_back(Length::MINUTE, at, 1);
+        if let (Some(at), None) = (part.request_at, used) {
+            cell.requests().take_back(Length::MINUTE, at, 1);
         }
         let Use { tokens, nanodollars } = used.unwrap_or_default();
-        if let Some((at, counted)) = self.tokens_at {
+        if let Some((at, counted)) = part.tokens_at {
             match counted.checked_sub(tokens) {
-                Some(over) => cell.tokens.take_back(Length::MINUTE, at, over),
+                Some(over) => cell.tokens().take_back(Length::MINUTE, at, over),
                 None => {
-                    cell.tokens.add(Length::MINUTE, clock.steady, tokens - counted);
+                    cell.tokens().add(Length::MINUTE, clock.steady, tokens - counted);
                 }
             }
         }
         if used.is_some() {
-            // Two budgets of one unit and period share a ledger.
-            let mut spent: Vec<(Unit, Period)> = Vec::new();
-            for budget in &self.subject.rules.budgets {
-                let of = (budget.unit, budget.period);
-                if spent.contains(&of) {
+            let budgets = &self.subject.rules.budgets;
+            for (index, budget) in budgets.iter().enumerate() {
+                let same = |other: &Budget| (other.unit, other.period) == (budget.unit, budget.period);
+                if budgets.iter().take(index).any(same) {
+                    // Two budgets of one unit and period share a ledger.
                     continue;
                 }
-                spent.push(of);
                 let amount = match budget.unit {
                     Unit::Nanodollars => nanodollars,
                     Unit::Tokens => tokens,
                 };
                 cell.begin_ledger(budget.unit, budget.period);
-                if let Some(ledger) = cell.ledger(budget.unit, budget.period) {
+                if let Some(mut ledger) = cell.ledger(budget.unit, budget.period) {
                     ledger.add(clock, amount);
                 }
             }
@@ -339,7 +343,7 @@ pub fn enter(cell: &str, books: &mut Books<'_>) -> Result<(), Unwritable> {
     books.update(cell, |bytes, books| {
         let mut cell = Cell::decode(bytes, books.census);
         cell.hold(books.owner, |held| held.present = held.present.saturating_add(1));
-        (Some(cell.encode()), ())
+        (Some(cell.into_bytes()), ())
     })
 }
 
@@ -348,7 +352,7 @@ pub fn leave(cell: &str, owner: Owner, books: &mut Books<'_>) -> Result<bool, Un
     books.update(cell, |bytes, books| {
         let mut cell = Cell::decode(bytes, books.census);
         let was_present = cell.hold(owner, step_out);
-        (was_present.then(|| cell.encode()), was_present)
+        (was_present.then(|| cell.into_bytes()), was_present)
     })
 }
 
@@ -363,7 +367,7 @@ pub fn clear(cell: &str, books: &mut Books<'_>) -> Result<u64, Unwritable> {
     books.update(cell, |bytes, books| {
         let mut cell = Cell::decode(bytes, books.census);
         let present = cell.bury(books.census);
-        ((present > 0).then(|| cell.encode()), present)
+        ((present > 0).then(|| cell.into_bytes()), present)
     })
 }
 

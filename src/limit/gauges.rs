@@ -69,7 +69,7 @@ impl Round {
             return Ok(());
         };
         let team = key.team.and_then(|id| world.team(id)).map_or(NONE, |team| &*team.name);
-        let mut cell = Cell::decode(&bytes, books.census);
+        let mut cell = Cell::decode(bytes, books.census);
         if cell.bury(books.census) > 0 {
             let present = admit::clear(&name, books)?;
             show.down(&metrics::IN_FLIGHT, &[&key.name, team], present);
@@ -132,7 +132,7 @@ fn others(world: &World, books: &mut Books<'_>, show: &mut impl Show) {
 
 fn one(names: Names<'_>, scope: Scope, cell: &str, rules: &Rules, books: &mut Books<'_>, show: &mut impl Show) {
     if let Some((bytes, _)) = books.store.read(cell) {
-        let mut cell = Cell::decode(&bytes, books.census);
+        let mut cell = Cell::decode(bytes, books.census);
         let all = standings(scope, &mut cell, rules, books.clock);
         subject(names, &all, books, show);
     }

@@ -144,7 +144,7 @@ pub struct Asking {
 /// Asks every rule.
 pub fn judge(scope: Scope, cell: &mut Cell, rules: &Rules, want: &Want, asking: Asking) -> Verdict {
     let mut verdict = Verdict {
-        eased: cell.eased,
+        eased: cell.eased(),
         ..Verdict::default()
     };
     let clock = asking.clock;
@@ -153,37 +153,40 @@ pub fn judge(scope: Scope, cell: &mut Cell, rules: &Rules, want: &Want, asking: 
     if let Some(limit) = &rules.rpm {
         let (most, used) = (
             limit.most_at(clock.wall),
-            cell.requests.sum(Length::MINUTE, clock.steady),
+            cell.requests().sum(Length::MINUTE, clock.steady),
         );
         let fits = used < most;
         let wait = |cell: &mut Cell| match most {
             0 => Wait::Never,
-            most => Wait::Milliseconds(cell.requests.until_at_most(Length::MINUTE, clock.steady, most - 1)),
+            most => Wait::Milliseconds(cell.requests().until_at_most(Length::MINUTE, clock.steady, most - 1)),
         };
         if !limit.shadow && !asking.shadow {
             verdict.requests = Some(Rate {
                 most,
                 used,
                 adds: 1,
-                reset: cell.requests.until_at_most(Length::MINUTE, clock.steady, 0),
+                reset: cell.requests().until_at_most(Length::MINUTE, clock.steady, 0),
             });
         }
         let case = Case::of_limit(limit, 0, used, most, fits);
         verdict.note(case, named(Measure::Rpm), asking, || wait(cell));
     }
     if let Some(limit) = &rules.tpm {
-        let (most, used) = (limit.most_at(clock.wall), cell.tokens.sum(Length::MINUTE, clock.steady));
+        let (most, used) = (
+            limit.most_at(clock.wall),
+            cell.tokens().sum(Length::MINUTE, clock.steady),
+        );
         let fits = used.saturating_add(want.tokens) <= most;
         let wait = |cell: &mut Cell| match most.checked_sub(want.tokens) {
             None => Wait::Never,
-            Some(room) => Wait::Milliseconds(cell.tokens.until_at_most(Length::MINUTE, clock.steady, room)),
+            Some(room) => Wait::Milliseconds(cell.tokens().until_at_most(Length::MINUTE, clock.steady, room)),
         };
         if !limit.shadow && !asking.shadow {
             verdict.tokens = Some(Rate {
                 most,
                 used,
                 adds: want.tokens,
-                reset: cell.tokens.until_at_most(Length::MINUTE, clock.steady, 0),
+                reset: cell.tokens().until_at_most(Length::MINUTE, clock.steady, 0),
             });
         }
         let case = Case::of_limit(limit, 1, used, most, fits);
@@ -225,7 +228,7 @@ struct Case {
 struct Spending<'c> {
     bit: u64,
     held: u64,
-    ledger: Option<&'c mut Ledger>,
+    ledger: Option<Ledger<'c>>,
 }
 
 impl Case {
@@ -280,7 +283,7 @@ impl Verdict {
         let Spending { bit, held, mut ledger } = state;
         let clock = asking.clock;
         let most = budget.most_at(clock.wall);
-        let spent = ledger.as_deref_mut().map_or(0, |ledger| ledger.spent(clock));
+        let spent = ledger.as_mut().map_or(0, |ledger| ledger.spent(clock));
         let worst = want.of(budget.unit);
         let used = spent.saturating_add(held);
         let exhausted = spent >= most && want.unpriced;
@@ -310,7 +313,7 @@ impl Verdict {
             };
             match (room, ledger) {
                 (None, _) => Wait::Never,
-                (Some(room), Some(ledger)) if spent > room => Wait::Milliseconds(ledger.until_at_most(clock, room)),
+                (Some(room), Some(mut ledger)) if spent > room => Wait::Milliseconds(ledger.until_at_most(clock, room)),
                 (Some(_), _) => Wait::Unknown,
             }
         });

@@ -2,192 +2,159 @@
 //!
 //! In: amounts and times. Out: what was spent in the period that is now, and when there will be more room. A piece of the
 //! calendar begins afresh at its end; should the clock be set back, nothing is given back: what was spent stays spent until
-//! the calendar moves on. It knows no budget.
+//! the calendar moves on. It knows no budget. Like a window, a ledger is changed where it is kept.
 
-use super::bytes::{self, unzigzag, zigzag};
+use super::bytes::{WORD, set_word, word};
 use super::rule::{Period, Span, Unit};
 use super::store::Clock;
-use super::window::{Length, Window};
-use crate::caller::UnixSeconds;
+use super::window::{self, Length, Window};
+
+/// Places in a ledger: its kind, and of a piece of the calendar its beginning (seconds since 1970, as a signed number) and
+/// what was spent; of a period that rolls, a window.
+const KIND: usize = 0;
+const BEGINS: usize = WORD;
+const SPENT: usize = 2 * WORD;
+const WINDOW: usize = WORD;
+
+/// Bytes of a ledger for a piece of the calendar.
+const CALENDAR: usize = 3 * WORD;
 
 /// What was spent of one unit in one period.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Ledger {
-    unit: Unit,
-    spent: Spent,
+#[derive(Debug)]
+pub struct Ledger<'a> {
+    bytes: &'a mut Vec<u8>,
+    at: usize,
+    period: Period,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Spent {
-    /// Since the beginning of a piece of the calendar.
-    Since {
-        span: Span,
-        offset: i32,
-        begins: UnixSeconds,
-        amount: u64,
-    },
-    /// In the last so many seconds.
-    Lately { seconds: u64, window: Window },
-}
-
-impl Ledger {
-    /// A ledger in which nothing is spent.
-    pub fn new(unit: Unit, period: Period) -> Self {
-        let spent = match period {
-            Period::Calendar { span, offset } => Spent::Since {
-                span,
-                offset,
-                begins: UnixSeconds(i64::MIN),
-                amount: 0,
-            },
-            Period::Rolling { seconds } => Spent::Lately {
-                seconds,
-                window: Window::default(),
-            },
-        };
-        Self { unit, spent }
-    }
-
-    /// What is counted.
-    pub fn unit(&self) -> Unit {
-        self.unit
-    }
-
-    /// For how long.
-    pub fn period(&self) -> Period {
-        match self.spent {
-            Spent::Since { span, offset, .. } => Period::Calendar { span, offset },
-            Spent::Lately { seconds, .. } => Period::Rolling { seconds },
+/// A unit and a period, as one number: the unit in the lowest bit, then what kind of period, then which.
+pub(super) fn kind(unit: Unit, period: Period) -> u64 {
+    let unit = match unit {
+        Unit::Nanodollars => 0,
+        Unit::Tokens => 1,
+    };
+    match period {
+        Period::Rolling { seconds } => (seconds & MOST_SECONDS) << 8 | ROLLING << 1 | unit,
+        Period::Calendar { span, offset } => {
+            let span = match span {
+                Span::Hour => 0,
+                Span::Day => 1,
+                Span::Week => 2,
+                Span::Month => 3,
+            };
+            u64::from(offset as u32) << 8 | span << 1 | unit
         }
     }
+}
 
-    pub(super) fn is_of(&self, unit: Unit, period: Period) -> bool {
-        self.unit == unit && self.period() == period
+/// In the place of a span's number.
+const ROLLING: u64 = 4;
+/// The longest period that is kept: more seconds than any document may say.
+const MOST_SECONDS: u64 = (1 << 56) - 1;
+
+/// The unit and the period that a number stands for.
+pub(super) fn of_kind(kind: u64) -> Option<(Unit, Period)> {
+    let unit = match kind & 1 {
+        0 => Unit::Nanodollars,
+        _ => Unit::Tokens,
+    };
+    let which = kind >> 8;
+    let span = match kind >> 1 & 0x7f {
+        0 => Span::Hour,
+        1 => Span::Day,
+        2 => Span::Week,
+        3 => Span::Month,
+        ROLLING => return Some((unit, Period::Rolling { seconds: which })),
+        _ => return None,
+    };
+    let offset = u32::try_from(which).ok()? as i32;
+    Some((unit, Period::Calendar { span, offset }))
+}
+
+/// The bytes of a ledger in which nothing is spent.
+pub(super) fn empty(unit: Unit, period: Period) -> Vec<u8> {
+    let size = match period {
+        Period::Calendar { .. } => CALENDAR,
+        Period::Rolling { .. } => WINDOW + window::EMPTY,
+    };
+    let mut bytes = vec![0; size];
+    set_word(&mut bytes, KIND, kind(unit, period));
+    if let Period::Calendar { .. } = period {
+        set_word(&mut bytes, BEGINS, i64::MIN as u64);
+    }
+    bytes
+}
+
+/// How many bytes the ledger has that begins there; `None` if it is none.
+pub(super) fn size(bytes: &[u8], at: usize) -> Option<usize> {
+    match of_kind(word(bytes, at))?.1 {
+        Period::Calendar { .. } => (at.checked_add(CALENDAR)? <= bytes.len()).then_some(CALENDAR),
+        Period::Rolling { .. } => Some(WINDOW + window::size(bytes, at.checked_add(WINDOW)?)?),
+    }
+}
+
+impl<'a> Ledger<'a> {
+    /// The ledger that begins there. Its bytes must have been found whole ([`size`]).
+    pub(super) fn at(bytes: &'a mut Vec<u8>, at: usize, period: Period) -> Self {
+        Self { bytes, at, period }
+    }
+
+    fn window(&mut self) -> Window<'_> {
+        Window::at(self.bytes, self.at + WINDOW)
     }
 
     /// What was spent in the period that is now.
     pub fn spent(&mut self, clock: Clock) -> u64 {
-        match &mut self.spent {
-            Spent::Since {
-                span,
-                offset,
-                begins,
-                amount,
-            } => {
-                let (current, _) = span.around(clock.wall, *offset);
-                if current > *begins {
-                    *amount = 0;
+        match self.period {
+            Period::Calendar { span, offset } => {
+                let (current, _) = span.around(clock.wall, offset);
+                let begins = word(self.bytes, self.at + BEGINS) as i64;
+                if current.0 != begins {
+                    set_word(self.bytes, self.at + BEGINS, current.0 as u64);
+                    if current.0 > begins {
+                        set_word(self.bytes, self.at + SPENT, 0);
+                    }
                 }
-                *begins = current;
-                *amount
+                word(self.bytes, self.at + SPENT)
             }
-            Spent::Lately { seconds, window } => window.sum(Length::seconds(*seconds), clock.steady),
+            Period::Rolling { seconds } => self.window().sum(Length::seconds(seconds), clock.steady),
         }
     }
 
     /// Spends.
     pub fn add(&mut self, clock: Clock, spend: u64) {
-        self.spent(clock);
-        match &mut self.spent {
-            Spent::Since { amount, .. } => *amount = amount.saturating_add(spend),
-            Spent::Lately { .. } if spend == 0 => {}
-            Spent::Lately { seconds, window } => {
-                window.add(Length::seconds(*seconds), clock.steady, spend);
+        match self.period {
+            Period::Calendar { .. } => {
+                let spent = self.spent(clock).saturating_add(spend);
+                set_word(self.bytes, self.at + SPENT, spent);
+            }
+            Period::Rolling { seconds } => {
+                self.window().add(Length::seconds(seconds), clock.steady, spend);
             }
         }
     }
 
     /// In how many milliseconds no more than `most` will be spent, should nothing be spent meanwhile.
     pub fn until_at_most(&mut self, clock: Clock, most: u64) -> u64 {
-        if self.spent(clock) <= most {
-            return 0;
-        }
-        match &mut self.spent {
-            Spent::Since { .. } => self.period().until_end(clock),
-            Spent::Lately { seconds, window } => window.until_at_most(Length::seconds(*seconds), clock.steady, most),
+        match self.period {
+            Period::Calendar { .. } => match self.spent(clock) <= most {
+                true => 0,
+                false => self.period.until_end(clock),
+            },
+            Period::Rolling { seconds } => self
+                .window()
+                .until_at_most(Length::seconds(seconds), clock.steady, most),
         }
     }
 
     /// In how many milliseconds nothing will be spent any more, should nothing come meanwhile.
     pub fn until_afresh(&mut self, clock: Clock) -> u64 {
-        match &mut self.spent {
-            Spent::Since { .. } => self.period().until_end(clock),
-            Spent::Lately { seconds, window } => window.until_at_most(Length::seconds(*seconds), clock.steady, 0),
+        match self.period {
+            Period::Calendar { .. } => self.period.until_end(clock),
+            Period::Rolling { .. } => self.until_at_most(clock, 0),
         }
-    }
-
-    pub(super) fn encode(&self, out: &mut Vec<u8>) {
-        bytes::put(
-            out,
-            match self.unit {
-                Unit::Nanodollars => 0,
-                Unit::Tokens => 1,
-            },
-        );
-        match &self.spent {
-            Spent::Since {
-                span,
-                offset,
-                begins,
-                amount,
-            } => {
-                bytes::put(
-                    out,
-                    match span {
-                        Span::Hour => 0,
-                        Span::Day => 1,
-                        Span::Week => 2,
-                        Span::Month => 3,
-                    },
-                );
-                bytes::put(out, zigzag(i64::from(*offset)));
-                bytes::put(out, zigzag(begins.0));
-                bytes::put(out, *amount);
-            }
-            Spent::Lately { seconds, window } => {
-                bytes::put(out, ROLLING);
-                bytes::put(out, *seconds);
-                window.encode(out);
-            }
-        }
-    }
-
-    pub(super) fn decode(bytes: &mut &[u8]) -> Option<Self> {
-        let unit = match bytes::take(bytes)? {
-            0 => Unit::Nanodollars,
-            1 => Unit::Tokens,
-            _ => return None,
-        };
-        let span = match bytes::take(bytes)? {
-            0 => Span::Hour,
-            1 => Span::Day,
-            2 => Span::Week,
-            3 => Span::Month,
-            ROLLING => {
-                let seconds = bytes::take(bytes)?;
-                let window = Window::decode(bytes)?;
-                let spent = Spent::Lately { seconds, window };
-                return Some(Self { unit, spent });
-            }
-            _ => return None,
-        };
-        let offset = i32::try_from(unzigzag(bytes::take(bytes)?)).ok()?;
-        let begins = UnixSeconds(unzigzag(bytes::take(bytes)?));
-        let amount = bytes::take(bytes)?;
-        Some(Self {
-            unit,
-            spent: Spent::Since {
-                span,
-                offset,
-                begins,
-                amount,
-            },
-        })
     }
 }
-
-/// In the place of a span's number.
-const ROLLING: u64 = 4;
 
 impl Period {
     /// In how many milliseconds the piece of the calendar that is now ends. What rolls has no end.
@@ -221,93 +188,4 @@ impl Period {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    const DAY: Period = Period::Calendar {
-        span: Span::Day,
-        offset: 0,
-    };
-
-    fn at(text: &str) -> Clock {
-        let wall = UnixSeconds::parse(text).unwrap();
-        Clock {
-            wall,
-            steady: wall.0 as u64 * 1_000,
-        }
-    }
-
-    #[test]
-    fn a_piece_of_the_calendar_begins_afresh_at_its_end() {
-        let mut ledger = Ledger::new(Unit::Nanodollars, DAY);
-        ledger.add(at("2026-11-25T10:00:00Z"), 5);
-        assert_eq!(ledger.spent(at("2026-11-25T23:59:59Z")), 5);
-        assert_eq!(ledger.until_at_most(at("2026-11-25T23:00:00Z"), 4), 3_600_000);
-        assert_eq!(ledger.until_at_most(at("2026-11-25T23:00:00Z"), 5), 0);
-        assert_eq!(ledger.spent(at("2026-11-26T00:00:00Z")), 0);
-    }
-
-    #[test]
-    fn a_clock_that_is_set_gives_nothing_back() {
-        let mut ledger = Ledger::new(Unit::Nanodollars, DAY);
-        ledger.add(at("2026-11-25T10:00:00Z"), 5);
-        ledger.add(at("2026-11-24T10:00:00Z"), 1);
-        assert_eq!(ledger.spent(at("2026-11-24T11:00:00Z")), 6);
-        let mut ledger = Ledger::new(Unit::Nanodollars, DAY);
-        ledger.add(at("2036-11-25T10:00:00Z"), 5);
-        assert_eq!(ledger.spent(at("2026-11-25T10:00:00Z")), 5);
-        assert_eq!(
-            ledger.spent(at("2026-11-26T10:00:00Z")),
-            0,
-            "and the calendar moves on from there"
-        );
-    }
-
-    #[test]
-    fn what_rolls_goes_bit_by_bit() {
-        let mut ledger = Ledger::new(Unit::Tokens, Period::Rolling { seconds: 3_600 });
-        ledger.add(at("2026-11-25T10:00:00Z"), 5);
-        ledger.add(at("2026-11-25T10:30:00Z"), 7);
-        assert_eq!(ledger.spent(at("2026-11-25T10:59:00Z")), 12);
-        assert_eq!(ledger.spent(at("2026-11-25T11:00:00Z")), 7);
-        assert_eq!(ledger.until_at_most(at("2026-11-25T11:00:00Z"), 6), 1_800_000);
-    }
-
-    #[test]
-    fn periods_have_the_names_people_say() {
-        for (seconds, name) in [
-            (60, "rolling_1m"),
-            (90, "rolling_90s"),
-            (86_400, "rolling_24h"),
-            (7 * 86_400, "rolling_7d"),
-            (5_400, "rolling_90m"),
-        ] {
-            assert_eq!(Period::Rolling { seconds }.name(), name);
-        }
-        assert_eq!(DAY.name(), "day");
-    }
-
-    proptest! {
-        #[test]
-        fn any_bytes_are_a_ledger_or_none(bytes: Vec<u8>, wall: i32) {
-            if let Some(mut ledger) = Ledger::decode(&mut &bytes[..]) {
-                let clock = Clock { wall: UnixSeconds(i64::from(wall)), steady: 7 };
-                ledger.add(clock, u64::MAX);
-                ledger.until_at_most(clock, 0);
-            }
-        }
-
-        #[test]
-        fn what_was_written_is_read(amounts in proptest::collection::vec((0i64..400_000, 1u64..1_000_000), 0..50),
-            period in prop_oneof![Just(DAY), Just(Period::Calendar { span: Span::Week, offset: -3_600 }), Just(Period::Rolling { seconds: 7_200 })]) {
-            let mut ledger = Ledger::new(Unit::Tokens, period);
-            for (wall, amount) in amounts {
-                ledger.add(Clock { wall: UnixSeconds(wall), steady: wall as u64 * 1_000 }, amount);
-                let mut bytes = Vec::new();
-                ledger.encode(&mut bytes);
-                prop_assert_eq!(Ledger::decode(&mut &bytes[..]), Some(ledger.clone()));
-            }
-        }
-    }
-}
+mod tests;

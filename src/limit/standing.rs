@@ -57,12 +57,12 @@ pub fn standings(scope: Scope, cell: &mut Cell, rules: &Rules, clock: Clock) -> 
     for (measure, limit) in limits {
         let Some(limit) = limit else { continue };
         let window = match measure {
-            Measure::Rpm => Some(&mut cell.requests),
-            Measure::Tpm => Some(&mut cell.tokens),
+            Measure::Rpm => Some(cell.requests()),
+            Measure::Tpm => Some(cell.tokens()),
             Measure::Parallel | Measure::Budget(..) => None,
         };
         let (used, reset) = match window {
-            Some(window) => (
+            Some(mut window) => (
                 window.sum(Length::MINUTE, clock.steady),
                 Some(window.until_at_most(Length::MINUTE, clock.steady, 0)),
             ),
@@ -82,7 +82,7 @@ pub fn standings(scope: Scope, cell: &mut Cell, rules: &Rules, clock: Clock) -> 
     }
     for budget in &rules.budgets {
         let (used, reset) = match cell.ledger(budget.unit, budget.period) {
-            Some(ledger) => (ledger.spent(clock), ledger.until_afresh(clock)),
+            Some(mut ledger) => (ledger.spent(clock), ledger.until_afresh(clock)),
             None => (0, budget.period.until_end(clock)),
         };
         found.push(Standing {

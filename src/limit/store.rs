@@ -78,14 +78,14 @@ impl Books<'_> {
     pub fn update<T>(
         &mut self,
         key: &str,
-        mut change: impl FnMut(&[u8], &Self) -> (Option<Vec<u8>>, T),
+        mut change: impl FnMut(Vec<u8>, &Self) -> (Option<Vec<u8>>, T),
     ) -> Result<T, Unwritable> {
         for _ in 0..TRIES {
             let (bytes, version) = match self.store.read(key) {
                 Some((bytes, version)) => (bytes, Some(version)),
                 None => (Vec::new(), None),
             };
-            let (wanted, result) = change(&bytes, self);
+            let (wanted, result) = change(bytes, self);
             let Some(wanted) = wanted else {
                 return Ok(result);
             };

@@ -7,8 +7,11 @@
 //! no more than [`SLOTS`] slots. It knows no limit.
 //!
 //! Times may come out of order, as they do from several threads: one that is earlier than the latest known counts as that.
+//!
+//! A window is changed where it is kept, inside the bytes of a cell: a request looks at its oldest slot and at its latest, and
+//! to make something of the others would cost more than the request's whole admission.
 
-use super::bytes;
+use super::bytes::{self, WORD, set_word, word};
 
 /// The most slots there can be: sixty whole ones, and one cut by each end of the span.
 pub const SLOTS: usize = 62;
@@ -16,21 +19,16 @@ pub const SLOTS: usize = 62;
 /// Slots in a span.
 const PER_SPAN: u64 = 60;
 
-/// Amounts by the time at which they were admitted.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Window {
-    /// The latest time that was ever told.
-    latest: u64,
-    /// Oldest first.
-    slots: Vec<Slot>,
-}
+/// Bytes of a window without slots.
+pub(super) const EMPTY: usize = 3 * WORD;
+/// Bytes of a slot: when the last of it was admitted, in milliseconds, and how much.
+const SLOT: usize = 2 * WORD;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Slot {
-    /// When the last of it was admitted, in milliseconds.
-    last: u64,
-    amount: u64,
-}
+/// Places in a window: the latest time that was ever told, the sum of all slots, their number, and the slots, oldest first.
+const LATEST: usize = 0;
+const SUM: usize = WORD;
+const COUNT: usize = 2 * WORD;
+const FIRST: usize = EMPTY;
 
 /// The length of a window, in milliseconds; at least 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,49 +53,96 @@ impl Length {
     }
 }
 
-impl Window {
+/// Amounts by the time at which they were admitted.
+#[derive(Debug)]
+pub struct Window<'a> {
+    bytes: &'a mut Vec<u8>,
+    /// Where it begins.
+    at: usize,
+}
+
+impl<'a> Window<'a> {
+    /// The window that begins there. Its bytes must have been found whole ([`size`]).
+    pub(super) fn at(bytes: &'a mut Vec<u8>, at: usize) -> Self {
+        Self { bytes, at }
+    }
+
+    fn get(&self, place: usize) -> u64 {
+        word(self.bytes, self.at + place)
+    }
+
+    fn set(&mut self, place: usize, number: u64) {
+        set_word(self.bytes, self.at + place, number);
+    }
+
+    fn count(&self) -> usize {
+        self.get(COUNT) as usize
+    }
+
     /// Forgets what is older than the span, and says what time it is: now, or the latest time known.
     fn settle(&mut self, length: Length, now: u64) -> u64 {
-        let now = self.latest.max(now);
-        self.latest = now;
-        let gone = self
-            .slots
-            .iter()
-            .take_while(|slot| slot.last.saturating_add(length.0) <= now)
-            .count();
-        self.slots.drain(..gone);
+        let now = self.get(LATEST).max(now);
+        self.set(LATEST, now);
+        let (count, mut gone, mut sum) = (self.count(), 0, self.get(SUM));
+        while gone < count && self.get(FIRST + gone * SLOT).saturating_add(length.0) <= now {
+            sum = sum.saturating_sub(self.get(FIRST + gone * SLOT + WORD));
+            gone += 1;
+        }
+        if gone > 0 {
+            bytes::remove(self.bytes, self.at + FIRST, gone * SLOT);
+            self.set(COUNT, (count - gone) as u64);
+            self.set(SUM, sum);
+        }
         now
     }
 
     /// The sum over the span that ends `now`.
     pub fn sum(&mut self, length: Length, now: u64) -> u64 {
         self.settle(length, now);
-        self.slots.iter().fold(0, |sum, slot| sum.saturating_add(slot.amount))
+        self.get(SUM)
     }
 
     /// Admits an amount. The time it is counted at, by which it can be taken back.
     pub fn add(&mut self, length: Length, now: u64, amount: u64) -> u64 {
         let now = self.settle(length, now);
-        match self.slots.last_mut() {
-            _ if amount == 0 => {}
-            Some(slot) if length.slot(slot.last) == length.slot(now) => {
-                slot.last = now;
-                slot.amount = slot.amount.saturating_add(amount);
-            }
-            _ => self.slots.push(Slot { last: now, amount }),
+        if amount == 0 {
+            return now;
+        }
+        let (count, sum) = (self.count(), self.get(SUM));
+        // What does not fit the sum is not there, so that the sum is always that of the slots.
+        let amount = amount.min(u64::MAX - sum);
+        self.set(SUM, sum + amount);
+        let latest = FIRST + count.saturating_sub(1) * SLOT;
+        if count > 0 && length.slot(self.get(latest)) == length.slot(now) {
+            self.set(latest, now);
+            self.set(latest + WORD, self.get(latest + WORD).saturating_add(amount));
+        } else {
+            let mut slot = [0; SLOT];
+            set_word(&mut slot, 0, now);
+            set_word(&mut slot, WORD, amount);
+            bytes::insert(self.bytes, self.at + FIRST + count * SLOT, &slot);
+            self.set(COUNT, count as u64 + 1);
         }
         now
     }
 
     /// Takes back part of what was admitted at that time; no more than is still known of it.
     pub fn take_back(&mut self, length: Length, at: u64, amount: u64) {
-        let slot = length.slot(at);
-        if let Some(index) = self.slots.iter().position(|known| length.slot(known.last) == slot)
-            && let Some(known) = self.slots.get_mut(index)
-        {
-            known.amount = known.amount.saturating_sub(amount);
-            if known.amount == 0 {
-                self.slots.remove(index);
+        let (wanted, count) = (length.slot(at), self.count());
+        // It is among the latest, usually.
+        let found = (0..count)
+            .rev()
+            .find(|index| length.slot(self.get(FIRST + index * SLOT)) == wanted);
+        if let Some(index) = found {
+            let place = FIRST + index * SLOT;
+            let there = self.get(place + WORD);
+            let back = amount.min(there);
+            self.set(SUM, self.get(SUM).saturating_sub(back));
+            if back == there {
+                bytes::remove(self.bytes, self.at + place, SLOT);
+                self.set(COUNT, count as u64 - 1);
+            } else {
+                self.set(place + WORD, there - back);
             }
         }
     }
@@ -105,48 +150,29 @@ impl Window {
     /// How many milliseconds from `now` until the sum is `most` or less, should nothing be admitted meanwhile.
     pub fn until_at_most(&mut self, length: Length, now: u64, most: u64) -> u64 {
         let now = self.settle(length, now);
-        let mut sum = self.sum(length, now);
-        for slot in &self.slots {
+        let (count, mut sum) = (self.count(), self.get(SUM));
+        if sum <= most {
+            return 0;
+        }
+        let until = |last: u64| last.saturating_add(length.0).saturating_sub(now);
+        if most == 0 {
+            return until(self.get(FIRST + count.saturating_sub(1) * SLOT));
+        }
+        for index in 0..count {
+            sum = sum.saturating_sub(self.get(FIRST + index * SLOT + WORD));
             if sum <= most {
-                break;
-            }
-            sum = sum.saturating_sub(slot.amount);
-            if sum <= most {
-                return slot.last.saturating_add(length.0).saturating_sub(now);
+                return until(self.get(FIRST + index * SLOT));
             }
         }
         0
     }
+}
 
-    pub(super) fn encode(&self, out: &mut Vec<u8>) {
-        bytes::put(out, self.slots.len() as u64);
-        bytes::put(out, self.latest);
-        // From the latest to the oldest, as distances, which are short.
-        let mut after = self.latest;
-        for slot in self.slots.iter().rev() {
-            bytes::put(out, after.saturating_sub(slot.last));
-            bytes::put(out, slot.amount);
-            after = slot.last;
-        }
-    }
-
-    pub(super) fn decode(bytes: &mut &[u8]) -> Option<Self> {
-        let count = bytes::take_count(bytes)?;
-        if count > SLOTS {
-            return None;
-        }
-        let latest = bytes::take(bytes)?;
-        // Room for one more, which is what usually happens next.
-        let mut slots = Vec::with_capacity(count + 1);
-        let mut after = latest;
-        for _ in 0..count {
-            after = after.checked_sub(bytes::take(bytes)?)?;
-            let amount = bytes::take(bytes)?;
-            slots.push(Slot { last: after, amount });
-        }
-        slots.reverse();
-        Some(Self { latest, slots })
-    }
+/// How many bytes the window has that begins there; `None` if it is not whole.
+pub(super) fn size(bytes: &[u8], at: usize) -> Option<usize> {
+    let count = usize::try_from(word(bytes, at.checked_add(COUNT)?)).ok()?;
+    let size = EMPTY + count.checked_mul(SLOT).filter(|_| count <= SLOTS)?;
+    (at.checked_add(size)? <= bytes.len()).then_some(size)
 }
 
 #[cfg(test)]

@@ -36,7 +36,7 @@ pub(super) fn watch(
     let place = Place::of(&key.name, table::session_of(session, &conversation));
     let finding = books
         .update(&table::bucket_name(place.bucket()), |bucket, books| {
-            let (bytes, finding) = table::observe(Some(bucket), &place, &conversation, rules, books.clock.steady);
+            let (bytes, finding) = table::observe(Some(&bucket), &place, &conversation, rules, books.clock.steady);
             (Some(bytes), finding)
         })
         .map_err(|Unwritable| Fault::Internal)?;
@@ -71,7 +71,7 @@ pub(super) fn settle(watched: &Watched, succeeded: bool, used: Use, books: &mut 
     };
     books.update(&table::bucket_name(place.bucket()), |bucket, books| {
         let now = books.clock.steady;
-        let bytes = table::settle(Some(bucket), &place, fingerprint, succeeded, nanodollars, now);
+        let bytes = table::settle(Some(&bucket), &place, fingerprint, succeeded, nanodollars, now);
         (bytes, ())
     })
 }

@@ -272,7 +272,7 @@ fn release(world: &World, query: &[(String, String)], books: &mut Books<'_>) -> 
     for bucket in release.buckets() {
         let now = books.clock.steady;
         let released = books.update(&table::bucket_name(bucket), |bytes, _| {
-            match release.apply(bytes, now) {
+            match release.apply(&bytes, now) {
                 Some((bytes, lifted)) => (Some(bytes), lifted),
                 None => (None, 0),
             }
@@ -284,7 +284,7 @@ fn release(world: &World, query: &[(String, String)], books: &mut Books<'_>) -> 
 
 fn read(cell: &str, books: &mut Books<'_>) -> Cell {
     let bytes = books.store.read(cell).map(|(bytes, _)| bytes).unwrap_or_default();
-    Cell::decode(&bytes, books.census)
+    Cell::decode(bytes, books.census)
 }
 
 fn value<'q>(query: &'q [(String, String)], name: &str) -> Option<&'q str> {

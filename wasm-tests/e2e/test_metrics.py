@@ -9,6 +9,8 @@ from harness.exposition import Metrics
 from harness.simulator import simulate
 
 QUESTION = [{"role": "user", "content": "What is on the page?"}]
+RULE = {"scope", "key", "team", "model", "provider", "limit"}
+BUDGET = {"scope", "key", "team", "model", "provider", "window", "then"}
 CATALOGUE = {
     "tollgate_requests_total": ("counter", {"key", "team", "model", "provider", "endpoint", "outcome"}),
     "tollgate_tokens_total": ("counter", {"key", "team", "model", "provider", "type", "source"}),
@@ -16,6 +18,25 @@ CATALOGUE = {
     "tollgate_unpriced_requests_total": ("counter", {"key", "team", "model", "provider"}),
     "tollgate_unmetered_requests_total": ("counter", {"key", "team", "model", "provider"}),
     "tollgate_requests_in_flight": ("gauge", {"key", "team"}),
+    "tollgate_limit": ("gauge", RULE),
+    "tollgate_limit_remaining": ("gauge", RULE),
+    "tollgate_budget_nanodollars": ("gauge", BUDGET),
+    "tollgate_budget_spent_nanodollars": ("gauge", BUDGET),
+    "tollgate_budget_remaining_nanodollars": ("gauge", BUDGET),
+    "tollgate_budget_set_aside_nanodollars": ("gauge", BUDGET),
+    "tollgate_budget_tokens": ("gauge", BUDGET),
+    "tollgate_budget_spent_tokens": ("gauge", BUDGET),
+    "tollgate_budget_remaining_tokens": ("gauge", BUDGET),
+    "tollgate_budget_set_aside_tokens": ("gauge", BUDGET),
+    "tollgate_budget_reset_timestamp_seconds": ("gauge", BUDGET),
+    "tollgate_refusals_total": ("counter", {"key", "team", "model", "rule"}),
+    "tollgate_would_deny_total": ("counter", {"key", "team", "model", "rule"}),
+    "tollgate_near_limit_total": ("counter", {"key", "team", "model", "rule"}),
+    "tollgate_downgrades_total": ("counter", {"key", "team", "model", "served", "rule"}),
+    "tollgate_clamps_total": ("counter", {"key", "team", "model", "rule"}),
+    "tollgate_loop_guard_total": ("counter", {"key", "team", "step", "sign"}),
+    "tollgate_set_aside_nanodollars": ("gauge", set()),
+    "tollgate_set_aside_tokens": ("gauge", set()),
     "tollgate_attempts_total": ("counter", {"model", "provider", "outcome"}),
     "tollgate_request_duration_milliseconds": ("histogram", {"key", "team", "model", "provider"}),
     "tollgate_time_to_first_token_milliseconds": ("histogram", {"key", "team", "model", "provider"}),

@@ -147,7 +147,7 @@ fn set_aside(store: &mut Shared, census: &Census, subjects: &[Subject]) -> Vec<H
     let held = |subject: &Subject| {
         store
             .read(&subject.cell)
-            .map(|(bytes, _)| Cell::decode(&bytes, census).set_aside())
+            .map(|(bytes, _)| Cell::decode(bytes, census).set_aside())
             .unwrap_or_default()
     };
     subjects.iter().map(held).collect()
@@ -181,7 +181,7 @@ fn a_refusal_uses_nothing_up() {
         let _ = request(&mut store, &subjects, &census, at(1), wanted, Owner(1));
     }
     let team = store.read("test.team").unwrap().0;
-    assert_eq!(Cell::decode(&team, &census).requests.sum(Length::MINUTE, 2), 1);
+    assert_eq!(Cell::decode(team, &census).requests().sum(Length::MINUTE, 2), 1);
 }
 
 #[test]
@@ -219,7 +219,7 @@ fn what_a_lost_race_took_is_given_back() {
     assert_eq!(store.played.len(), 1);
     assert_eq!(set_aside(&mut store, &census, &subjects)[0].nanodollars, 10);
     let team = store.read("test.team").unwrap().0;
-    assert_eq!(Cell::decode(&team, &census).requests.sum(Length::MINUTE, 2), 1);
+    assert_eq!(Cell::decode(team, &census).requests().sum(Length::MINUTE, 2), 1);
 }
 
 #[test]
@@ -342,7 +342,7 @@ proptest! {
         let (mut spent, mut spent_tokens) = (0, 0);
         let wanted = |grant: &Grant| {
             let key = grant.taken.iter().find(|taken| taken.subject.scope == Scope::Key).unwrap();
-            Use { tokens: key.tokens, nanodollars: key.nanodollars }
+            Use { tokens: key.part.tokens, nanodollars: key.part.nanodollars }
         };
         for step in steps {
             store.clock = at(now);
@@ -353,7 +353,7 @@ proptest! {
                     let granted = request(&mut store, &subjects, &census, at(now), one, Owner(1)).ok();
                     store.between.clear();
                     let granted: Vec<Grant> = granted.into_iter().chain(std::mem::take(&mut store.played)).collect();
-                    begun.extend(granted.iter().flat_map(|grant| grant.taken.iter().filter_map(|taken| taken.request_at)));
+                    begun.extend(granted.iter().flat_map(|grant| grant.taken.iter().filter_map(|taken| taken.part.request_at)));
                     open.extend(granted);
                 }
                 Step::Finish(which, percent) if !open.is_empty() => {

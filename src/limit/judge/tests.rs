@@ -40,7 +40,7 @@ fn budget(most: u64, then: Then) -> Budget {
 
 fn used(requests: u64, spent: u64) -> Cell {
     let mut cell = Cell::default();
-    cell.requests.add(Length::MINUTE, CLOCK.steady - 10_000, requests);
+    cell.requests().add(Length::MINUTE, CLOCK.steady - 10_000, requests);
     cell.begin_ledger(Unit::Nanodollars, HOUR);
     cell.ledger(Unit::Nanodollars, HOUR).unwrap().add(CLOCK, spent);
     cell
@@ -153,7 +153,7 @@ fn a_downgrade_ends_well_below_where_it_began() {
         (80, true),
     ] {
         let mut cell = used(requests, 0);
-        cell.eased = eased;
+        cell.set_eased(eased);
         let verdict = judge(Scope::KeyModel, &mut cell, &rules, &Want::default(), ASKING);
         assert_eq!(!verdict.downgrade.is_empty(), downgrades, "{requests}");
         eased = verdict.eased;

@@ -44,9 +44,12 @@ class Agent:
             self.refused: 1, self.wrong_key: 1, self.provider_error: 1,
         }  # fmt: skip
         for _ in range(requests):
-            kind = self.random.choices(list(weights), list(weights.values()))[0]
-            await kind()
-            self.done[kind.__name__] += 1
+            await self.do(self.random.choices(list(weights), list(weights.values()))[0])
+
+    async def do(self, kind) -> None:
+        """One of them, counted."""
+        await kind()
+        self.done[kind.__name__] += 1
 
     def _steer(self, **knobs) -> dict:
         ordinary = {"tokens": self.random.randrange(1, 60), "prompt": self.random.randrange(1, 3000)}
@@ -186,9 +189,11 @@ class Agent:
         raise AssertionError("a failing provider was served")
 
 
-async def storm(clients: Clients, keys: list[str], requests_each: int, seed: int = 1) -> Counter:
+async def storm(
+    clients: Clients, keys: list[str], requests_each: int, seed: int = 1, kind: type[Agent] = Agent
+) -> Counter:
     """One agent per entry of `keys`, all at once; what all of them did together."""
-    agents = [Agent(clients, key, seed * 1000 + number) for number, key in enumerate(keys)]
+    agents = [kind(clients, key, seed * 1000 + number) for number, key in enumerate(keys)]
     try:
         await asyncio.gather(*(agent.work(requests_each) for agent in agents))
     finally:

@@ -12,6 +12,11 @@ def mint() -> str:
     return "tg-" + base64.urlsafe_b64encode(secrets.token_bytes(32)).decode().rstrip("=")
 
 
+def hashed(secret: str) -> str:
+    """What the document has of a secret."""
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
 class Document:
     """A document under construction. `secrets`: the virtual keys by name; `credentials`: the providers' by variable."""
 
@@ -44,10 +49,16 @@ class Document:
         self.models[name] = {"targets": written, **facts}
         return self
 
-    def team(self, name: str) -> "Document":
+    def team(self, name: str, **facts) -> "Document":
         """A team."""
-        self.teams[name] = {}
+        self.teams[name] = facts
         return self
+
+    def operator(self, name: str) -> str:
+        """A key that sees the state of all keys and may lift blocks; returns what its holder presents."""
+        secret = self.secrets[name] = mint()
+        self.settings.setdefault("operators", []).append({"name": name, "sha256": hashed(secret)})
+        return secret
 
     def price(self, provider: str, model: str, **usd_per_million) -> "Document":
         """A price that is not the bundled one."""
@@ -58,8 +69,12 @@ class Document:
         """A key with that name; returns what its holder presents."""
         secret = mint()
         self.secrets[name] = secret
-        self.keys.append({"name": name, "sha256": hashlib.sha256(secret.encode()).hexdigest(), **facts})
+        self.keys.append({"name": name, "sha256": hashed(secret), **facts})
         return secret
+
+    def entry(self, name: str) -> dict:
+        """The entry of a key, to be changed."""
+        return next(key for key in self.keys if key["name"] == name)
 
     def without_key(self, name: str) -> "Document":
         """Takes a key out of the document; its holder keeps the secret."""

@@ -3,6 +3,8 @@
 import http.client
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from . import artefacts
@@ -15,6 +17,7 @@ from .simulator import Ledger, Simulator
 WORKERS = 4
 
 NO_HISTOGRAM = "^wasmcustom.tollgate_[a-z_]*(_total|_in_flight|_info|_series)"
+LEVELS = "^wasmcustom.tollgate_(limit|budget|set_aside|requests_in_flight)"
 
 # A trap or a crash; the module answers on, on a new machine, so that no client may have noticed.
 TROUBLE = re.compile(
@@ -145,6 +148,10 @@ class Gateway:
         """The same without the histograms, which are most of it."""
         return Metrics.parse(self.ask_admin("/stats/prometheus?filter=" + NO_HISTOGRAM))
 
+    def levels(self) -> Metrics:
+        """The gauges of limits and budgets, and of what is under way and set aside for it."""
+        return Metrics.parse(self.ask_admin("/stats/prometheus?filter=" + LEVELS))
+
     def ledger(self) -> Ledger:
         """What all simulators would bill by now."""
         return sum((simulator.ledger() for simulator in self.simulators), Ledger.empty())
@@ -156,11 +163,9 @@ class Gateway:
     def idle(self) -> Metrics:
         """Waits until no request is in flight; the metrics then."""
 
-        def settled():
-            metrics = self.counts()
-            return None if metrics.total("tollgate_requests_in_flight") else metrics
-
-        return eventually("no request is in flight", settled)
+        eventually("no request is in flight", lambda: not self.counts().total("tollgate_requests_in_flight"))
+        # On a page the counters were read before the gauges.
+        return self.counts()
 
     def observed(self, sample: str, **wanted) -> int:
         """A histogram's sample, once Envoy has flushed an observation into it; for labels of one test's own."""
@@ -189,6 +194,18 @@ class Gateway:
             f"the configuration {wanted} is in use",
             lambda: self.counts().total("tollgate_config_info", hash=wanted) == 1,
         )
+
+
+@contextmanager
+def serving(document: Document, directory: Path, simulators: list[Simulator]) -> Iterator[Gateway]:
+    """A gateway for as long as the block lasts, which must end without trouble."""
+    gateway = Gateway(document, directory, simulators)
+    try:
+        yield gateway.start()
+    finally:
+        gateway.stop()
+    assert not gateway.left_running, "tollgate up left processes behind when it was told to end"
+    assert not gateway.troubles
 
 
 class Mark:

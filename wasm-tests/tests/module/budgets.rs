@@ -27,7 +27,10 @@ fn the_worst_case_is_set_aside_and_the_difference_comes_back() {
     assert_eq!((used, aside, left), (0, QUESTION_MOST, 1_000_000_000 - QUESTION_MOST));
     assert_eq!(exchange.run().status, 200);
     let told = rule(&other, DAY);
-    assert_eq!((told["used"].as_u64(), told["set_aside"].as_u64()), (Some(CHAT_COST), Some(0)));
+    assert_eq!(
+        (told["used"].as_u64(), told["set_aside"].as_u64()),
+        (Some(CHAT_COST), Some(0))
+    );
     assert_eq!(told["used_usd"], 0.004);
     assert_eq!(told["resets_at"], "2026-09-02T00:00:00Z");
 }
@@ -44,7 +47,10 @@ fn the_ledger_is_the_bill_to_the_nanodollar_whoever_served_and_however_it_ended(
             1 => (Reply::stream(chat_events(index)), Reply::silence()),
             2 => (Reply::stream(chat_events(9)).cut_after(7), Reply::silence()),
             3 => (Reply::json(500, "{}"), chat_reply()),
-            4 => (Reply::json(200, r#"{"choices":[{"message":{"content":"no usage told"}}]}"#), Reply::silence()),
+            4 => (
+                Reply::json(200, r#"{"choices":[{"message":{"content":"no usage told"}}]}"#),
+                Reply::silence(),
+            ),
             _ => (Reply::stream(chat_events(9)), Reply::silence()),
         };
         worker.answers_now("first", first);
@@ -68,7 +74,9 @@ fn no_number_of_requests_at_once_overspends() {
     let gateway = started(&document);
     let other = gateway.another_worker(&document, &ENV);
     let workers = [&gateway, &other];
-    let mut exchanges: Vec<_> = (0..14).map(|index| workers[index % 2].begin(question("gpt-4o"))).collect();
+    let mut exchanges: Vec<_> = (0..14)
+        .map(|index| workers[index % 2].begin(question("gpt-4o")))
+        .collect();
     for _ in 0..2 {
         for exchange in &mut exchanges {
             exchange.step();
@@ -78,7 +86,13 @@ fn no_number_of_requests_at_once_overspends() {
     assert_eq!(all.iter().filter(|outcome| outcome.status == 200).count(), 9);
     let refused = all.iter().find(|outcome| outcome.status == 429).unwrap();
     assert_eq!((refused_by(refused).as_str(), retry_after(refused)), (DAY, 1));
-    assert!(refused.text().contains("set aside for requests under way: $0.043 per day"), "{}", refused.text());
+    assert!(
+        refused
+            .text()
+            .contains("set aside for requests under way: $0.043 per day"),
+        "{}",
+        refused.text()
+    );
     assert_eq!(statuses(&gateway, 3), [200, 429, 429]);
     assert_eq!(amount(&gateway, DAY, "used"), 10 * CHAT_COST);
 }
@@ -92,7 +106,10 @@ fn a_budget_that_is_used_up_comes_back_when_its_day_is_over() {
     assert_eq!((refused_by(&refused).as_str(), retry_after(&refused)), (DAY, 43_200));
     assert_eq!(refused.headers.text("x-should-retry").unwrap(), "false");
     let error = &refused.json()["error"];
-    assert_eq!((&error["type"], &error["code"]), (&json!("insufficient_quota"), &json!("budget_exceeded")));
+    assert_eq!(
+        (&error["type"], &error["code"]),
+        (&json!("insufficient_quota"), &json!("budget_exceeded"))
+    );
     assert_eq!(
         error["message"],
         "The budget of key 'agent' is used up: $0.0114 per day. Try again in 12 h."
@@ -139,7 +156,13 @@ fn a_budget_of_tokens_is_one_of_all_its_teams_keys() {
     assert_eq!(refused_by(&refused), "team.token_budget.week");
     // From Tuesday noon to Monday.
     assert_eq!(retry_after(&refused), 5 * 86_400 + 43_200);
-    assert!(refused.text().contains("team 'payments' is used up: 5000 tokens per week"), "{}", refused.text());
+    assert!(
+        refused
+            .text()
+            .contains("team 'payments' is used up: 5000 tokens per week"),
+        "{}",
+        refused.text()
+    );
 }
 
 #[test]
@@ -148,7 +171,11 @@ fn a_request_larger_than_the_whole_budget_is_told_so() {
     let refused = gateway.send(question("gpt-4o"));
     assert_eq!(refused_by(&refused), DAY);
     assert!(!refused.headers.has("retry-after"));
-    assert!(refused.text().contains("may use more than the whole budget of key 'agent': $0.001 per day"));
+    assert!(
+        refused
+            .text()
+            .contains("may use more than the whole budget of key 'agent': $0.001 per day")
+    );
 }
 
 #[test]
@@ -163,7 +190,11 @@ fn a_budget_on_trial_refuses_nothing_and_one_that_only_warns_neither() {
         let outcome = gateway.send(question("gpt-4o"));
         assert_eq!(outcome.headers.text("x-tollgate-warning").unwrap(), DAY);
         assert_eq!(outcome.headers.has("x-tollgate-would-deny"), shadow);
-        assert_eq!(amount(&gateway, DAY, "used"), 5 * CHAT_COST, "what it cost is spent nevertheless");
+        assert_eq!(
+            amount(&gateway, DAY, "used"),
+            5 * CHAT_COST,
+            "what it cost is spent nevertheless"
+        );
         let labels = [("key", "agent"), ("rule", DAY)];
         // The first two found less than 80 % used.
         assert_eq!(gateway.process.metric("tollgate_near_limit_total", &labels), 3);
@@ -215,5 +246,9 @@ fn what_has_no_price_spends_nothing_until_the_budget_is_spent() {
     assert_eq!(free(), 200);
     let budget = json!({"usd": 0.008, "per": "day"});
     assert!(gateway.configure(&agent_with(json!({"budget": budget}))));
-    assert_eq!(free(), 429, "of a budget that is spent nothing goes on, whatever it may cost");
+    assert_eq!(
+        free(),
+        429,
+        "of a budget that is spent nothing goes on, whatever it may cost"
+    );
 }

@@ -96,3 +96,44 @@ fn a_vm_keeps_no_memory_of_what_is_over() {
     println!("memory: {} kB", gateway.worker.memory_bytes() / 1024);
     assert_eq!(gateway.worker.memory_bytes(), before);
 }
+
+/// Every subject of the agent's request with every kind of limit, two budgets each, and the loop guard.
+fn everything_limited() -> serde_json::Value {
+    let rules = || {
+        serde_json::json!({
+            "limits": {"rpm": 1_000_000, "tpm": 1_000_000_000, "parallel": 1_000},
+            "budget": [{"usd": 1_000_000, "per": "month"}, {"tokens": 1_000_000_000_000_u64, "over": "24h"}]
+        })
+    };
+    let mut document = document();
+    let merge = |into: &mut serde_json::Value| {
+        let serde_json::Value::Object(members) = rules() else {
+            return;
+        };
+        into.as_object_mut().unwrap().extend(members);
+    };
+    merge(&mut document);
+    for place in ["/providers/first", "/models/gpt-4o", "/teams/payments", "/keys/0"] {
+        merge(document.pointer_mut(place).unwrap());
+    }
+    document["keys"][0]["per_model"] = serde_json::json!({"gpt-4o": rules()});
+    document["loop_guard"] = serde_json::json!({"requests": {"warn": null, "slow": null, "block": null}});
+    document
+}
+
+#[test]
+fn limits_cost_the_same_for_every_request() {
+    let off = gateway();
+    off.answers("first", chat_reply());
+    let off = instructions(&off, &chat("gpt-4o"));
+    let gateway = wasm_tests::Gateway::start(&everything_limited(), &ENV);
+    gateway.answers("first", chat_reply());
+    let first = instructions(&gateway, &chat("gpt-4o"));
+    for _ in 0..300 {
+        gateway.process.advance(std::time::Duration::from_millis(250));
+        gateway.send(chat("gpt-4o"));
+    }
+    let later = instructions(&gateway, &chat("gpt-4o"));
+    println!("instructions: without limits {off}, with all of them {first}, with full windows {later}");
+    assert!(later <= 3 * off, "{off} without limits, {later} with full windows");
+}

@@ -48,7 +48,12 @@ fn of_many_requests_at_once_exactly_as_many_pass_as_may() {
         self::outcomes(&workers[0]),
         [("ok".to_owned(), 10), ("refused_rate_limit".to_owned(), 20)]
     );
-    let labels = [("key", "agent"), ("team", "payments"), ("model", "gpt-4o"), ("rule", "key.rpm")];
+    let labels = [
+        ("key", "agent"),
+        ("team", "payments"),
+        ("model", "gpt-4o"),
+        ("rule", "key.rpm"),
+    ];
     assert_eq!(workers[0].process.metric("tollgate_refusals_total", &labels), 20);
     assert_eq!(recorded(&workers[0]), (30, 0));
 }
@@ -67,7 +72,11 @@ fn a_refusal_uses_nothing_up_and_who_comes_back_when_told_to_gets_in() {
         assert_eq!(retry_after(&refused), wait - second);
         pass(&workers[0], 1);
     }
-    assert_eq!(passed(&at_once(&workers, 10)), 4, "those of the first second are a minute old");
+    assert_eq!(
+        passed(&at_once(&workers, 10)),
+        4,
+        "those of the first second are a minute old"
+    );
     let wait = retry_after(&workers[0].send(chat("gpt-4o")));
     pass(&workers[0], wait - 1);
     assert_eq!(workers[0].send(chat("gpt-4o")).status, 429);
@@ -92,7 +101,10 @@ fn in_no_minute_do_more_pass_than_may_and_the_minute_slides() {
             lately.push_back(now);
             all += 1;
         } else {
-            assert!(and_a_second >= 7, "refused at step {step} with {and_a_second} in a minute and a second");
+            assert!(
+                and_a_second >= 7,
+                "refused at step {step} with {and_a_second} in a minute and a second"
+            );
         }
     }
     // 438 seconds, seven in each minute of them.
@@ -129,7 +141,11 @@ fn a_request_larger_than_the_whole_limit_is_told_that_it_never_fits() {
     assert_eq!((outcome.status, refused_by(&outcome).as_str()), (429, "key.tpm"));
     assert!(!outcome.headers.has("retry-after"));
     assert_eq!(outcome.headers.text("x-should-retry").unwrap(), "false");
-    assert!(outcome.text().contains("ever allows: 5000 tokens per minute (TPM)"), "{}", outcome.text());
+    assert!(
+        outcome.text().contains("ever allows: 5000 tokens per minute (TPM)"),
+        "{}",
+        outcome.text()
+    );
     assert_eq!(amount(&gateway, "key.tpm", "used"), 0);
 }
 
@@ -143,7 +159,10 @@ fn a_place_is_free_as_soon_as_its_request_is_over_whichever_worker_had_it() {
         exchange.step();
     }
     let refused = workers[0].send(chat("gpt-4o"));
-    assert_eq!((refused_by(&refused).as_str(), retry_after(&refused)), ("key.parallel", 1));
+    assert_eq!(
+        (refused_by(&refused).as_str(), retry_after(&refused)),
+        ("key.parallel", 1)
+    );
     assert!(refused.text().contains("2 at once"), "{}", refused.text());
     assert_eq!(amount(&workers[1], "key.parallel", "used"), 2);
     assert_eq!(two.run().status, 200);
@@ -223,7 +242,10 @@ fn a_limit_holds_where_headers_cannot_be_held_too() {
     assert_eq!(gateway.send(request()).status, 200);
     let refused = gateway.send(request());
     assert_eq!((refused_by(&refused).as_str(), retry_after(&refused)), ("key.rpm", 60));
-    assert!(refused.attempts.iter().all(|attempt| !attempt.ended), "no body of it left");
+    assert!(
+        refused.attempts.iter().all(|attempt| !attempt.ended),
+        "no body of it left"
+    );
     pass(&gateway, 60);
     assert_eq!(gateway.send(request()).status, 200);
     assert_eq!(recorded(&gateway).1, 0);
@@ -277,13 +299,22 @@ fn a_limit_in_shadow_refuses_nothing_and_says_what_it_would_have() {
             let outcome = gateway.send(request);
             assert_eq!(outcome.status, 200);
             assert_eq!(outcome.headers.text("x-tollgate-would-deny").unwrap(), "key.rpm");
-            assert!(!outcome.headers.has("x-ratelimit-limit-requests"), "what is not enforced is not told as a limit");
+            assert!(
+                !outcome.headers.has("x-ratelimit-limit-requests"),
+                "what is not enforced is not told as a limit"
+            );
         }
         assert_eq!(
-            gateway.process.metric("tollgate_would_deny_total", &[("rule", "key.rpm")]),
+            gateway
+                .process
+                .metric("tollgate_would_deny_total", &[("rule", "key.rpm")]),
             2
         );
         assert_eq!(gateway.process.metric("tollgate_refusals_total", &[]), 0);
-        assert_eq!(amount(&gateway, "key.rpm", "used"), 1, "what it would have refused does not use it up");
+        assert_eq!(
+            amount(&gateway, "key.rpm", "used"),
+            1,
+            "what it would have refused does not use it up"
+        );
     }
 }

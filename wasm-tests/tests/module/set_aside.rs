@@ -15,7 +15,13 @@ fn document_with_rules() -> Value {
     let mut document = agent_with(rules.clone());
     document["keys"][0]["per_model"] = json!({"*": rules.clone()});
     document["operators"] = json!([{"name": "on-call", "sha256": sha256(OPERATOR_KEY)}]);
-    for path in ["/teams/payments", "/models/gpt-4o", "/providers/first", "/providers/second", ""] {
+    for path in [
+        "/teams/payments",
+        "/models/gpt-4o",
+        "/providers/first",
+        "/providers/second",
+        "",
+    ] {
         merge(document.pointer_mut(path).unwrap(), rules.clone());
     }
     document
@@ -61,7 +67,11 @@ fn settled(gateway: &Gateway, about: &str) {
     }
     assert_eq!(by_providers, [cost, tokens], "{about}");
     gateway.tick();
-    for gauge in ["tollgate_set_aside_nanodollars", "tollgate_set_aside_tokens", "tollgate_requests_in_flight"] {
+    for gauge in [
+        "tollgate_set_aside_nanodollars",
+        "tollgate_set_aside_tokens",
+        "tollgate_requests_in_flight",
+    ] {
         assert_eq!(gateway.process.metric(gauge, &[]), 0, "{about}: {gauge}");
     }
     for series in gateway.process.series() {
@@ -79,10 +89,16 @@ fn ways() -> Vec<(&'static str, Vec<Reply>)> {
         ("refused by the provider", vec![Reply::json(400, "{}")]),
         ("cut", vec![Reply::stream(chat_events(3)).cut_after(2)]),
         ("the second answers", vec![Reply::json(500, "{}"), chat_reply()]),
-        ("the second streams", vec![Reply::refused(), Reply::stream(chat_events(3))]),
+        (
+            "the second streams",
+            vec![Reply::refused(), Reply::stream(chat_events(3))],
+        ),
         ("all fail", vec![Reply::reset(), Reply::json(429, "{}")]),
         ("none is there", vec![Reply::refused(), Reply::refused()]),
-        ("our credential is refused", vec![Reply::json(401, "{}"), Reply::json(403, "{}")]),
+        (
+            "our credential is refused",
+            vec![Reply::json(401, "{}"), Reply::json(403, "{}")],
+        ),
         ("silence", vec![Reply::silence()]),
     ]
 }
@@ -123,7 +139,9 @@ fn whichever_end_comes_first_and_whoever_else_is_under_way() {
         gateway.answers("first", Reply::stream(chat_events(6)));
         let other = gateway.another_worker(&document, &ENV);
         let workers = [&gateway, &other];
-        let mut exchanges: Vec<_> = (0..24).map(|index| workers[index % 2].begin(chat_stream("gpt-4o"))).collect();
+        let mut exchanges: Vec<_> = (0..24)
+            .map(|index| workers[index % 2].begin(chat_stream("gpt-4o")))
+            .collect();
         for _ in 0..5 {
             for exchange in &mut exchanges {
                 exchange.step();
@@ -166,9 +184,9 @@ fn nor_where_headers_cannot_be_held() {
             let keys = Request::get("/tollgate/v1/keys").header(":authority", "first.test");
             let page = gateway.send(keys.bearer(OPERATOR_KEY)).text();
             assert!(page.contains("\"set_aside\":0"), "{page}");
-            let left = page.match_indices("\"set_aside\":").filter(|(at, found)| {
-                !page[at + found.len()..].starts_with('0')
-            });
+            let left = page
+                .match_indices("\"set_aside\":")
+                .filter(|(at, found)| !page[at + found.len()..].starts_with('0'));
             assert_eq!(left.count(), 0, "{what}, hung up after {moment} events: {page}");
             assert!(!page.contains("\"in_flight\":1"), "{page}");
             if outcome.events < moment || moment > 40 {

@@ -15,7 +15,10 @@ const RATES: [&str; 6] = [
 ];
 
 fn header(outcome: &Outcome, name: &str) -> String {
-    outcome.headers.text(name).unwrap_or_else(|| panic!("no {name} in {:?}", outcome.headers))
+    outcome
+        .headers
+        .text(name)
+        .unwrap_or_else(|| panic!("no {name} in {:?}", outcome.headers))
 }
 
 fn rates(outcome: &Outcome) -> [String; 6] {
@@ -75,7 +78,10 @@ fn a_refusal_is_what_each_sdk_takes_for_a_rate_limit() {
         assert_eq!(header(&refused, "retry-after"), "50");
         assert_eq!(header(&refused, "anthropic-ratelimit-requests-limit"), "1");
         assert_eq!(header(&refused, "anthropic-ratelimit-requests-remaining"), "0");
-        assert_eq!(header(&refused, "anthropic-ratelimit-requests-reset"), "2026-09-01T12:01:00Z");
+        assert_eq!(
+            header(&refused, "anthropic-ratelimit-requests-reset"),
+            "2026-09-01T12:01:00Z"
+        );
         assert!(refused.attempts.is_empty());
     }
 }
@@ -85,9 +91,21 @@ fn each_kind_of_refusal_has_its_own_type_and_code() {
     let cases = [
         (json!({"limits": {"rpm": 1}}), "requests", "rate_limit_exceeded"),
         (json!({"limits": {"tpm": 1}}), "tokens", "rate_limit_exceeded"),
-        (json!({"budget": {"tokens": 1, "per": "hour"}}), "insufficient_quota", "budget_exceeded"),
-        (json!({"budget": {"usd": 0.001, "over": "90m"}}), "insufficient_quota", "budget_exceeded"),
-        (json!({"loop_guard": {"requests": {"warn": 2, "slow": 2, "block": 9}}}), "requests", "runaway_loop"),
+        (
+            json!({"budget": {"tokens": 1, "per": "hour"}}),
+            "insufficient_quota",
+            "budget_exceeded",
+        ),
+        (
+            json!({"budget": {"usd": 0.001, "over": "90m"}}),
+            "insufficient_quota",
+            "budget_exceeded",
+        ),
+        (
+            json!({"loop_guard": {"requests": {"warn": 2, "slow": 2, "block": 9}}}),
+            "requests",
+            "runaway_loop",
+        ),
     ];
     for (members, kind, code) in cases {
         let gateway = started(&agent_with(members));
@@ -118,7 +136,9 @@ fn every_answer_says_what_is_left_streams_too() {
     let outcome = gateway.send(chat("gpt-4o"));
     assert_eq!((outcome.status, header(&outcome, RATES[1])), (400, "7".to_owned()));
     // And where no provider answered at all.
-    gateway.answers_now("first", Reply::refused()).answers_now("second", Reply::refused());
+    gateway
+        .answers_now("first", Reply::refused())
+        .answers_now("second", Reply::refused());
     let outcome = gateway.send(chat("gpt-4o"));
     assert_eq!((outcome.status, header(&outcome, RATES[1])), (502, "6".to_owned()));
     pass(&gateway, 60);
@@ -134,7 +154,10 @@ fn an_anthropic_client_reads_its_own_headers_as_well() {
     assert_eq!(rates(&outcome)[..2], ["10", "9"]);
     assert_eq!(header(&outcome, "anthropic-ratelimit-requests-limit"), "10");
     assert_eq!(header(&outcome, "anthropic-ratelimit-requests-remaining"), "9");
-    assert_eq!(header(&outcome, "anthropic-ratelimit-requests-reset"), "2026-09-01T12:01:00Z");
+    assert_eq!(
+        header(&outcome, "anthropic-ratelimit-requests-reset"),
+        "2026-09-01T12:01:00Z"
+    );
     assert_eq!(header(&outcome, "anthropic-ratelimit-tokens-limit"), "50000");
     assert!(!gateway_openai_has(&gateway), "an OpenAI client does not");
 }
@@ -149,7 +172,10 @@ fn gateway_openai_has(gateway: &Gateway) -> bool {
 #[test]
 fn the_tightest_of_several_limits_is_told() {
     let mut document = limits(10, 100_000);
-    merge(&mut document["teams"]["payments"], json!({"limits": {"rpm": 100, "tpm": 3_000}}));
+    merge(
+        &mut document["teams"]["payments"],
+        json!({"limits": {"rpm": 100, "tpm": 3_000}}),
+    );
     merge(&mut document, json!({"limits": {"rpm": 5}}));
     let gateway = started(&document);
     let [limit, left, _, tokens, ..] = rates(&gateway.send(chat("gpt-4o")));
@@ -179,10 +205,18 @@ fn a_providers_own_limits_with_us_are_not_the_clients() {
 
 #[test]
 fn nothing_that_only_we_say_comes_from_a_provider() {
-    let names = ["clamped", "downgraded", "limit", "loop", "model", "warning", "would-deny"];
-    let reply = names
-        .iter()
-        .fold(chat_reply(), |reply, name| reply.header(&format!("x-tollgate-{name}"), "forged"));
+    let names = [
+        "clamped",
+        "downgraded",
+        "limit",
+        "loop",
+        "model",
+        "warning",
+        "would-deny",
+    ];
+    let reply = names.iter().fold(chat_reply(), |reply, name| {
+        reply.header(&format!("x-tollgate-{name}"), "forged")
+    });
     let gateway = gateway();
     gateway.answers("first", reply);
     let outcome = gateway.send(chat("gpt-4o"));
@@ -197,7 +231,12 @@ fn a_warning_comes_from_the_share_on_that_the_operator_wrote() {
         .collect();
     let warned = Some("key.rpm".to_owned());
     assert_eq!(warnings, [None, None, warned.clone(), warned]);
-    let labels = [("key", "agent"), ("team", "payments"), ("model", "gpt-4o"), ("rule", "key.rpm")];
+    let labels = [
+        ("key", "agent"),
+        ("team", "payments"),
+        ("model", "gpt-4o"),
+        ("rule", "key.rpm"),
+    ];
     assert_eq!(gateway.process.metric("tollgate_near_limit_total", &labels), 2);
 }
 
@@ -229,7 +268,10 @@ fn no_refusal_tells_of_anything_but_the_callers_own_names() {
         merge(&mut document["providers"][provider], json!({"limits": {"rpm": 1}}));
     }
     let gateway = started(&document);
-    assert_eq!([gateway.send(chat("gpt-4o")).status, gateway.send(chat("gpt-4o")).status], [200, 200]);
+    assert_eq!(
+        [gateway.send(chat("gpt-4o")).status, gateway.send(chat("gpt-4o")).status],
+        [200, 200]
+    );
     let refused = gateway.send(chat("gpt-4o"));
     assert_eq!(refused_by(&refused), "provider.rpm");
     assert_eq!(
@@ -237,6 +279,9 @@ fn no_refusal_tells_of_anything_but_the_callers_own_names() {
         "Rate limit of the provider of model 'gpt-4o' reached: 1 requests per minute (RPM). Try again in 1 min."
     );
     for secret in ["first", "second", "llama", FIRST_CREDENTIAL, AGENT_KEY] {
-        assert!(!refused.text().contains(secret) && !refused.headers.mention(secret), "{secret}");
+        assert!(
+            !refused.text().contains(secret) && !refused.headers.mention(secret),
+            "{secret}"
+        );
     }
 }
