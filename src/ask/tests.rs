@@ -224,6 +224,250 @@ fn the_input_is_weighed_without_its_pictures() {
     assert!((4_000..6_000).contains(&read(Endpoint::Completions, long.as_bytes()).unwrap().input_estimate));
 }
 
+#[test]
+fn the_longest_answer_is_lowered_where_it_stands_and_put_in_where_it_does_not() {
+    use Endpoint::{ChatCompletions, Completions, Embeddings, Messages, Other, Responses};
+    for (endpoint, body, expected) in [
+        (
+            ChatCompletions,
+            r#"{ "model":"a"}"#,
+            r#"{"max_completion_tokens":50, "model":"a"}"#,
+        ),
+        (Completions, r#"{"model":"a"}"#, r#"{"max_tokens":50,"model":"a"}"#),
+        (Responses, r#"{"model":"a"}"#, r#"{"max_output_tokens":50,"model":"a"}"#),
+        (Messages, r#"{"model":"a"}"#, r#"{"max_tokens":50,"model":"a"}"#),
+        // By another endpoint's name it is none.
+        (
+            Messages,
+            r#"{"max_output_tokens":9,"model":"a"}"#,
+            r#"{"max_tokens":50,"max_output_tokens":9,"model":"a"}"#,
+        ),
+        (
+            ChatCompletions,
+            r#"{"model":"a","max_tokens" : 51 }"#,
+            r#"{"model":"a","max_tokens" : 50 }"#,
+        ),
+        (
+            ChatCompletions,
+            r#"{"model":"a","max_tokens":5.1e1}"#,
+            r#"{"model":"a","max_tokens":50}"#,
+        ),
+        (
+            ChatCompletions,
+            r#"{"model":"a","max_tokens":-1}"#,
+            r#"{"model":"a","max_tokens":50}"#,
+        ),
+        (
+            ChatCompletions,
+            r#"{"max_tokens":60,"model":"a","max_completion_tokens":70}"#,
+            r#"{"max_tokens":50,"model":"a","max_completion_tokens":50}"#,
+        ),
+        (
+            ChatCompletions,
+            r#"{"max_tokens":60,"model":"a","max_completion_tokens":7}"#,
+            r#"{"max_tokens":50,"model":"a","max_completion_tokens":7}"#,
+        ),
+        // Two members of one name would leave it to the provider which of them counts.
+        (
+            Completions,
+            r#"{"model":"a","max_tokens":null}"#,
+            r#"{"model":"a","max_tokens":50}"#,
+        ),
+        (
+            Responses,
+            r#"{"max_output_tokens": null,"model":"a"}"#,
+            r#"{"max_output_tokens": 50,"model":"a"}"#,
+        ),
+        (
+            ChatCompletions,
+            r#"{"max_completion_tokens":null,"max_tokens":60,"model":"a"}"#,
+            r#"{"max_completion_tokens":null,"max_tokens":50,"model":"a"}"#,
+        ),
+        (
+            ChatCompletions,
+            r#"{"max_tokens":null,"model":"a"}"#,
+            r#"{"max_completion_tokens":50,"max_tokens":null,"model":"a"}"#,
+        ),
+        (
+            Other,
+            r#"{"model":"a","max_output_tokens":60}"#,
+            r#"{"model":"a","max_output_tokens":50}"#,
+        ),
+        (Embeddings, r#"{"model":"a"}"#, r#"{"max_tokens":50,"model":"a"}"#),
+    ] {
+        let ask = read(endpoint, body.as_bytes()).unwrap();
+        let edits = Edits {
+            max_output_tokens: Some(50),
+            ..Edits::default()
+        };
+        let bytes = ask.rewrite(body.as_bytes(), edits).unwrap();
+        assert_eq!(String::from_utf8(bytes).unwrap(), expected, "{body}");
+    }
+    let body = br#"{"model":"a","max_tokens":50,"max_completion_tokens":49}"#;
+    let ask = read(ChatCompletions, body).unwrap();
+    let edits = Edits {
+        max_output_tokens: Some(50),
+        ..Edits::default()
+    };
+    assert_eq!(ask.rewrite(body, edits), None, "it is never raised");
+}
+
+#[test]
+fn all_edits_at_once_leave_every_other_byte() {
+    let body = r#"{"x":1.50,"model":"a","stream":true ,"max_tokens":9e9,"y":"\u00e9"}"#;
+    let edits = Edits {
+        model: Some("b"),
+        include_usage: true,
+        max_output_tokens: Some(50),
+    };
+    let bytes = chat(body).unwrap().rewrite(body.as_bytes(), edits).unwrap();
+    assert_eq!(
+        String::from_utf8(bytes).unwrap(),
+        r#"{"stream_options":{"include_usage":true},"x":1.50,"model":"b","stream":true ,"max_tokens":50,"y":"\u00e9"}"#
+    );
+    let bare = r#"{"model":"a","stream":true}"#;
+    let bytes = chat(bare).unwrap().rewrite(bare.as_bytes(), edits).unwrap();
+    let value: Value = serde_json::from_slice(&bytes).unwrap();
+    assert_eq!(
+        value,
+        json!({"model": "b", "stream": true, "stream_options": {"include_usage": true}, "max_completion_tokens": 50})
+    );
+}
+
+#[test]
+fn what_costs_otherwise_is_noticed() {
+    let ask = |body: Value| read(Endpoint::ChatCompletions, body.to_string().as_bytes()).unwrap();
+    let plain = ask(json!({"model": "a", "messages": [{"role": "user", "content": "cache_control input_audio"}]}));
+    assert!(!plain.caches && !plain.audio && plain.service_tier.is_none());
+    let caching = ask(
+        json!({"model": "a", "service_tier": "flex", "messages": [{"role": "user", "content":
+        [{"type": "text", "text": "x", "cache_control": {"type": "ephemeral"}}]}]}),
+    );
+    assert!(caching.caches && !caching.audio);
+    assert_eq!(caching.service_tier.as_deref(), Some("flex"));
+    let heard = ask(json!({"model": "a", "messages": [{"role": "user", "content":
+        [{"type": "input_audio", "input_audio": {"data": "UklGRg==", "format": "wav"}}]}]}));
+    assert!(heard.audio);
+    assert!(ask(json!({"model": "a", "audio": {"voice": "alloy"}, "messages": []})).audio);
+}
+
+/// Tokens of a conversation as OpenAI counts them: of each text, three around each message, and three for the answer's
+/// beginning.
+fn tiktoken(texts: &[&str]) -> u64 {
+    let o200k = tiktoken_rs::o200k_base_singleton();
+    let all = texts
+        .iter()
+        .map(|text| o200k.encode_with_special_tokens(text).len() as u64 + 1 + 3);
+    all.sum::<u64>() + 3
+}
+
+#[test]
+fn no_text_is_more_tokens_than_is_reckoned_with() {
+    let texts = [
+        String::new(),
+        "Hello, world! How are you today? ".repeat(50),
+        "fn main() { let x: Vec<_> = (0..10).map(|i| i * i).collect(); println!(\"{x:?}\"); }\n".repeat(20),
+        "人工智能网关限制每个密钥的预算。".repeat(40),
+        "Größe, Straße, Übermut; naïve café — “quoted”".repeat(20),
+        "👩‍👩‍👧‍👦🏳️‍🌈🇩🇪💾".repeat(30),
+        "\u{1}\u{2}\u{7f}\t\r\n\\\"/".repeat(50),
+        "ᚠᛇᚻ᛫ᛒᛦᚦ᛫ᚠᚱᚩᚠᚢᚱ 𓀀𓀁𓀂 ꧁꧂".repeat(20),
+        "a b c d e f 1 2 3 ! ? . , ; : ( ) [ ] { } < > | ~ ^".repeat(20),
+        "<|endoftext|><|im_start|>".repeat(20),
+        "0123456789".repeat(60),
+    ];
+    for text in &texts {
+        for other in [text.as_str(), "x"] {
+            let messages = json!([{"role": "system", "content": other}, {"role": "user", "content": text}]);
+            let plain = json!({"model": "a", "messages": messages}).to_string();
+            let real = tiktoken(&[other, text]);
+            // However it is spelled: as it is, or each character escaped.
+            let escaped: String = plain
+                .chars()
+                .flat_map(|c| match c.is_ascii() {
+                    true => vec![c.to_string()],
+                    false => c
+                        .encode_utf16(&mut [0; 2])
+                        .iter()
+                        .map(|unit| format!("\\u{unit:04x}"))
+                        .collect(),
+                })
+                .collect();
+            for body in [plain.clone(), escaped] {
+                let ask = chat(&body).unwrap();
+                assert!(ask.input_most >= real, "{} < {real} of {text:.40}", ask.input_most);
+                assert!(ask.input_most >= ask.input_estimate);
+            }
+        }
+    }
+}
+
+#[test]
+fn descriptions_of_tools_are_reckoned_with_too() {
+    let tools: Vec<Value> = (0..20)
+        .map(|index| {
+            json!({"type": "function", "function": {"name": format!("get_weather_{index}"),
+                "description": "Get the current weather in a given location.",
+                "parameters": {"type": "object", "properties": {"location": {"type": "string", "description": "City"},
+                    "unit": {"type": "string", "enum": ["c", "f"]}}, "required": ["location"]}}})
+        })
+        .collect();
+    let body = json!({"model": "a", "messages": [{"role": "user", "content": "hi"}], "tools": tools});
+    let ask = read(Endpoint::ChatCompletions, body.to_string().as_bytes()).unwrap();
+    // Whatever form a provider puts them in, it is shorter than the JSON.
+    let real = tiktoken(&["hi"])
+        + tiktoken_rs::o200k_base_singleton()
+            .encode_ordinary(&body["tools"].to_string())
+            .len() as u64;
+    assert!(ask.input_most >= real, "{} < {real}", ask.input_most);
+}
+
+proptest! {
+    #[test]
+    fn nor_is_any_other(text in any::<String>()) {
+        let body = json!({"model": "a", "messages": [{"role": "user", "content": text}]}).to_string();
+        let ask = chat(&body).unwrap();
+        prop_assert!(ask.input_most >= tiktoken(&[&text]));
+    }
+
+    #[test]
+    fn a_lowered_answer_is_the_only_change(
+        before in prop::collection::vec(("[a-l]{1,3}", any::<Option<String>>()), 0..4),
+        max_tokens in prop_oneof![Just(Value::Null), (-5..200_i64).prop_map(Value::from)],
+        max_completion_tokens in prop_oneof![Just(Value::Null), (-5..200_i64).prop_map(Value::from)],
+        present in (any::<bool>(), any::<bool>()), most in 1..200_u64,
+    ) {
+        let mut members = serde_json::Map::new();
+        members.extend(before.into_iter().map(|(name, value)| (name, json!(value))));
+        members.insert("model".into(), json!("a"));
+        for (name, value, there) in [("max_tokens", &max_tokens, present.0), ("max_completion_tokens", &max_completion_tokens, present.1)] {
+            if there {
+                members.insert(name.into(), value.clone());
+            }
+        }
+        let body = Value::Object(members.clone()).to_string();
+        let edits = Edits { max_output_tokens: Some(most), ..Edits::default() };
+        let bytes = chat(&body).unwrap().rewrite(body.as_bytes(), edits).unwrap_or(body.into_bytes());
+        let after: Value = serde_json::from_slice(&bytes).unwrap();
+        let names = ["max_tokens", "max_completion_tokens"];
+        let bounds: Vec<u64> = names.iter().filter_map(|name| after[name].as_u64()).collect();
+        // Somewhere it says a number, and nowhere a higher one.
+        prop_assert!(!bounds.is_empty() && bounds.iter().all(|bound| *bound <= most), "{after}");
+        prop_assert!(names.iter().all(|name| after[name].as_i64().is_none_or(|number| number >= 0)));
+        // Each once, and the rest as it was.
+        for name in names {
+            let quoted = format!("\"{name}\":");
+            prop_assert!(String::from_utf8_lossy(&bytes).matches(&quoted).count() <= 1);
+        }
+        let mut rest = after.as_object().unwrap().clone();
+        for name in names {
+            rest.remove(name);
+            members.remove(name);
+        }
+        prop_assert_eq!(rest, members);
+    }
+}
+
 /// Bodies that are requests, almost requests, or nothing of the kind.
 fn bodyish() -> impl Strategy<Value = Vec<u8>> {
     let piece = prop_oneof![

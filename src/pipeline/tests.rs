@@ -8,6 +8,9 @@ use crate::metrics::{Metric, Sink};
 use crate::record::Bill;
 use std::collections::BTreeMap;
 
+mod limits;
+mod reckoning;
+
 thread_local! {
     static STORE: std::cell::RefCell<Memory> = std::cell::RefCell::default();
 }

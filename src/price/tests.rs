@@ -128,6 +128,100 @@ proptest! {
     }
 }
 
+/// A price with tiers by size and by service.
+fn tiered() -> impl Strategy<Value = Price> {
+    let schedule = || {
+        (rates(), prop::collection::vec((0..300_000_u64, rates()), 0..3)).prop_map(|(base, mut tiers)| {
+            tiers.sort_by_key(|(above, _)| *above);
+            let tiers = tiers.into_iter().map(|(above_prompt_tokens, rates)| Tier {
+                above_prompt_tokens,
+                rates,
+            });
+            Schedule {
+                base,
+                tiers: tiers.collect(),
+            }
+        })
+    };
+    (schedule(), schedule(), 0..=1_000_000_000_000_u64).prop_map(|(standard, flex, per_request)| Price {
+        standard,
+        service_tiers: vec![("flex".to_owned(), flex)],
+        per_request,
+    })
+}
+
+/// Splits a number at random among so many classes.
+fn shares(total: u64, cuts: [u64; 4]) -> [u64; 5] {
+    let mut left = total;
+    let mut parts = cuts.map(|cut| {
+        let part = cut % (left + 1);
+        left -= part;
+        part
+    });
+    parts.rotate_left((total % 4) as usize);
+    let [a, b, c, d] = parts;
+    [a, b, c, d, left]
+}
+
+proptest! {
+    #[test]
+    fn no_answer_costs_more_than_was_foreseen(
+        price in tiered(), most in (0..400_000_u64, 0..400_000_u64), real in (0..=1000_u64, 0..=1000_u64),
+        cuts in prop::array::uniform8(any::<u64>()), caches: bool, audio: bool,
+        asked in prop::option::of(prop::sample::select(vec!["flex", "FLEX", "auto"])), given: bool,
+    ) {
+        let expected = Expected { input: most.0, output: most.1, caches, audio, service_tier: asked };
+        let [c0, c1, c2, c3, c4, c5, ..] = cuts;
+        let [input, cached, write_5m, write_1h, input_audio] = shares(most.0 * real.0 / 1000, [c0, c1, c2, c3]);
+        let [output, reasoning, output_audio, a, b] = shares(most.1 * real.1 / 1000, [c4, c5, 0, 0]);
+        // What cannot be is plain input and output.
+        let (write_5m, write_1h, input) = if caches { (write_5m, write_1h, input) } else { (0, 0, input + write_5m + write_1h) };
+        let (input_audio, input) = if audio { (input_audio, input) } else { (0, input + input_audio) };
+        let (output_audio, output) = if audio { (output_audio + a, output + b) } else { (0, output + output_audio + a + b) };
+        let usage = usage([input, cached, write_5m, write_1h, input_audio, output, reasoning, output_audio]);
+        prop_assert!(usage.prompt() <= most.0 && usage.completion() <= most.1);
+        // The provider gives the tier that was asked for, or the standard.
+        let tier = asked.filter(|_| given);
+        let (bound, per_token) = price.most(&expected);
+        prop_assert!(price.cost(&usage, tier) <= bound, "{usage:?} costs more than {bound:?}");
+        // And each token of output more raises it by what is said, but for rounding.
+        let more = Expected { output: most.1 + 1_000, ..expected };
+        let (higher, same) = price.most(&more);
+        prop_assert_eq!(per_token, same);
+        prop_assert!((higher.0 - bound.0).abs_diff(per_token) <= 1);
+    }
+}
+
+#[test]
+fn what_an_answer_may_cost_is_foreseen_by_its_dearest_tier() {
+    let rates = |input, output| Rates {
+        input,
+        output,
+        ..Rates::default()
+    };
+    let price = Price {
+        standard: Schedule {
+            base: rates(2_000, 3_000),
+            tiers: vec![Tier {
+                above_prompt_tokens: 100,
+                rates: rates(1_000, 9_000),
+            }],
+        },
+        ..Price::default()
+    };
+    let most = |input| {
+        let expected = Expected {
+            input,
+            output: 10,
+            ..Expected::default()
+        };
+        price.most(&expected)
+    };
+    assert_eq!(most(100), (Nanodollars(230), 3_000));
+    // Longer than the threshold it may be, or not: then its input would be dearer.
+    assert_eq!(most(101), (Nanodollars(202 + 90), 9_000));
+}
+
 #[test]
 fn the_largest_bill_stops_at_the_largest_amount() {
     let rates = Rates {

@@ -2,6 +2,7 @@
 //! provider or the operator sees.
 #![expect(
     clippy::indexing_slicing,
+    clippy::panic,
     clippy::unwrap_used,
     reason = "whatever is not as it should be fails the test"
 )]

@@ -38,9 +38,15 @@ fn a_request_goes_to_the_cheaper_model_at_its_price_and_under_its_name() {
         let expected = asked
             .replace("\"best\"", "\"gpt-4o-mini\"")
             .replace("\"gpt-4o\"", "\"gpt-4o-mini\"");
-        assert_eq!(sent.replace("\"stream_options\":{\"include_usage\":true},", ""), expected);
+        assert_eq!(
+            sent.replace("\"stream_options\":{\"include_usage\":true},", ""),
+            expected
+        );
         assert_eq!(outcome.headers.text("x-tollgate-model").unwrap(), "gpt-4o-mini");
-        assert_eq!(outcome.headers.text("x-tollgate-downgraded").unwrap(), "gpt-4o; key.rpm");
+        assert_eq!(
+            outcome.headers.text("x-tollgate-downgraded").unwrap(),
+            "gpt-4o; key.rpm"
+        );
         assert_eq!(outcome.headers.text("x-tollgate-warning").unwrap(), "key.rpm");
     }
     let process = &gateway.process;
@@ -52,7 +58,10 @@ fn a_request_goes_to_the_cheaper_model_at_its_price_and_under_its_name() {
         ("rule", "key.rpm"),
     ];
     assert_eq!(process.metric("tollgate_downgrades_total", &labels), 2);
-    assert_eq!(process.metric("tollgate_requests_total", &[("model", "gpt-4o-mini")]), 2);
+    assert_eq!(
+        process.metric("tollgate_requests_total", &[("model", "gpt-4o-mini")]),
+        2
+    );
     assert_eq!(process.metric("tollgate_requests_total", &[("model", "gpt-4o")]), 1);
     // 1000 × 150 + 200 × 600 nanodollars.
     let cost = process.metric("tollgate_cost_nanodollars_total", &[("model", "gpt-4o-mini")]);
@@ -63,7 +72,10 @@ fn a_request_goes_to_the_cheaper_model_at_its_price_and_under_its_name() {
 fn it_ends_a_tenth_below_where_it_began() {
     let limit = json!({"limits": {"rpm": {"limit": 40, "warn_at": 0.5, "then": "downgrade"}}});
     let gateway = started(&with_cheaper(limit));
-    let other = gateway.another_worker(&with_cheaper(json!({"limits": {"rpm": {"limit": 40, "warn_at": 0.5, "then": "downgrade"}}})), &ENV);
+    let other = gateway.another_worker(
+        &with_cheaper(json!({"limits": {"rpm": {"limit": 40, "warn_at": 0.5, "then": "downgrade"}}})),
+        &ENV,
+    );
     for _ in 0..2 {
         assert!(!downgraded(&gateway));
     }
@@ -94,7 +106,10 @@ fn between_the_two_it_stays_as_it_is() {
     }
     // The first five go one by one, from 3600 seconds on: 25 minutes have passed.
     pass(&gateway, 3600 - 1500 + 70);
-    assert_eq!(amount(&gateway, "key.budget.rolling_1h", "used"), 16_000_000 + 7 * 270_000);
+    assert_eq!(
+        amount(&gateway, "key.budget.rolling_1h", "used"),
+        16_000_000 + 7 * 270_000
+    );
     assert!(!downgraded(&gateway), "17 890 000 are below 18 000 000");
 }
 
@@ -108,14 +123,19 @@ fn what_does_not_fit_goes_to_the_cheaper_model_too_and_if_that_is_no_use_is_refu
         let outcome = send();
         assert_eq!(outcome.status, 200);
         assert_eq!(served(&outcome), "gpt-4o-mini");
-        assert_eq!(outcome.headers.text("x-tollgate-downgraded").unwrap(), "gpt-4o; key.budget.day");
+        assert_eq!(
+            outcome.headers.text("x-tollgate-downgraded").unwrap(),
+            "gpt-4o; key.budget.day"
+        );
     }
     let refused = send();
     assert_eq!((refused.status, refused_by(&refused).as_str()), (429, "key.budget.day"));
     assert!(amount(&gateway, "key.budget.day", "used") <= 5_600_000);
     // It is counted for the model it would have gone to.
     assert_eq!(
-        gateway.process.metric("tollgate_refusals_total", &[("model", "gpt-4o-mini")]),
+        gateway
+            .process
+            .metric("tollgate_refusals_total", &[("model", "gpt-4o-mini")]),
         1
     );
 }
@@ -145,11 +165,21 @@ fn a_limit_of_a_models_own_leads_down_the_whole_chain() {
     let order: Vec<String> = (0..6).map(|_| served(&gateway.send(chat("gpt-4o")))).collect();
     assert_eq!(
         order,
-        ["gpt-4o", "gpt-4o", "gpt-4o-mini", "gpt-4o-mini", "unpriced-model", "unpriced-model"]
+        [
+            "gpt-4o",
+            "gpt-4o",
+            "gpt-4o-mini",
+            "gpt-4o-mini",
+            "unpriced-model",
+            "unpriced-model"
+        ]
     );
     let outcome = gateway.send(chat("gpt-4o"));
     assert_eq!(outcome.headers.text("x-tollgate-model").unwrap(), "free");
-    assert_eq!(outcome.headers.text("x-tollgate-downgraded").unwrap(), "gpt-4o; model.rpm");
+    assert_eq!(
+        outcome.headers.text("x-tollgate-downgraded").unwrap(),
+        "gpt-4o; model.rpm"
+    );
     let of = |model| gateway.process.metric("tollgate_downgrades_total", &[("model", model)]);
     assert_eq!((of("gpt-4o"), of("gpt-4o-mini")), (5, 3));
 }
@@ -167,11 +197,18 @@ fn a_provider_that_is_full_is_left_out_and_one_that_is_nearly_full_comes_last() 
     merge(&mut document["providers"]["first"], json!({"limits": {"rpm": 2}}));
     let gateway = started(&document);
     let clusters = |gateway: &Gateway, count: usize| -> Vec<String> {
-        (0..count).map(|_| gateway.send(chat("gpt-4o")).attempt().cluster.clone()).collect()
+        (0..count)
+            .map(|_| gateway.send(chat("gpt-4o")).attempt().cluster.clone())
+            .collect()
     };
     assert_eq!(clusters(&gateway, 3), ["first", "first", "second"]);
     // It is no attempt at the first: nothing failed there.
-    assert_eq!(gateway.process.metric("tollgate_attempts_total", &[("provider", "first")]), 2);
+    assert_eq!(
+        gateway
+            .process
+            .metric("tollgate_attempts_total", &[("provider", "first")]),
+        2
+    );
     // Where the second fails, the first is not asked either.
     gateway.answers_now("second", Reply::json(500, "{}"));
     let outcome = gateway.send(chat("gpt-4o"));
@@ -187,8 +224,16 @@ fn a_provider_that_is_full_is_left_out_and_one_that_is_nearly_full_comes_last() 
     assert_eq!(clusters(&gateway, 4), ["first", "first", "second", "second"]);
     gateway.answers_now("second", Reply::json(500, "{}"));
     let outcome = gateway.send(chat("gpt-4o"));
-    let order: Vec<_> = outcome.attempts.iter().map(|attempt| attempt.cluster.as_str()).collect();
-    assert_eq!((outcome.status, order), (200, vec!["second", "first"]), "last, but not left out");
+    let order: Vec<_> = outcome
+        .attempts
+        .iter()
+        .map(|attempt| attempt.cluster.as_str())
+        .collect();
+    assert_eq!(
+        (outcome.status, order),
+        (200, vec!["second", "first"]),
+        "last, but not left out"
+    );
     assert_eq!(gateway.process.metric("tollgate_downgrades_total", &[]), 0);
 }
 
@@ -203,7 +248,9 @@ fn a_provider_is_charged_for_its_own_part_only() {
     }
     document["operators"] = json!([{"name": "on-call", "sha256": sha256(OPERATOR_KEY)}]);
     let gateway = Gateway::start(&document, &ENV);
-    gateway.answers("first", Reply::json(500, "{}")).answers("first", chat_reply());
+    gateway
+        .answers("first", Reply::json(500, "{}"))
+        .answers("first", chat_reply());
     gateway.answers("second", chat_reply());
     assert_eq!(gateway.send(chat("gpt-4o")).attempts.len(), 2);
     assert_eq!(gateway.send(chat("gpt-4o")).attempts.len(), 1);

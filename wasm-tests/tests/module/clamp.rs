@@ -24,11 +24,26 @@ fn clamped(outcome: &Outcome) -> u64 {
 fn the_longest_answer_is_written_into_the_body_and_every_other_byte_survives() {
     let bodies = [
         // What it may be called at this endpoint, written in front where nothing is said.
-        (r#"{ "model" : "gpt-4o",  "messages":[],"x":1.50 }"#, r#"{"max_completion_tokens":N, "model" : "gpt-4o",  "messages":[],"x":1.50 }"#),
-        (r#"{"model":"gpt-4o","max_tokens": 90000 ,"messages":[]}"#, r#"{"model":"gpt-4o","max_tokens": N ,"messages":[]}"#),
-        (r#"{"max_completion_tokens":9e4,"model":"gpt-4o","messages":[]}"#, r#"{"max_completion_tokens":N,"model":"gpt-4o","messages":[]}"#),
-        (r#"{"max_completion_tokens":null,"model":"gpt-4o","messages":[]}"#, r#"{"max_completion_tokens":N,"model":"gpt-4o","messages":[]}"#),
-        (r#"{"max_tokens":-1,"model":"gpt-4o","messages":[]}"#, r#"{"max_tokens":N,"model":"gpt-4o","messages":[]}"#),
+        (
+            r#"{ "model" : "gpt-4o",  "messages":[],"x":1.50 }"#,
+            r#"{"max_completion_tokens":N, "model" : "gpt-4o",  "messages":[],"x":1.50 }"#,
+        ),
+        (
+            r#"{"model":"gpt-4o","max_tokens": 90000 ,"messages":[]}"#,
+            r#"{"model":"gpt-4o","max_tokens": N ,"messages":[]}"#,
+        ),
+        (
+            r#"{"max_completion_tokens":9e4,"model":"gpt-4o","messages":[]}"#,
+            r#"{"max_completion_tokens":N,"model":"gpt-4o","messages":[]}"#,
+        ),
+        (
+            r#"{"max_completion_tokens":null,"model":"gpt-4o","messages":[]}"#,
+            r#"{"max_completion_tokens":N,"model":"gpt-4o","messages":[]}"#,
+        ),
+        (
+            r#"{"max_tokens":-1,"model":"gpt-4o","messages":[]}"#,
+            r#"{"max_tokens":N,"model":"gpt-4o","messages":[]}"#,
+        ),
     ];
     for (body, expected) in bodies {
         let mut document = clamping(0.005);
@@ -38,7 +53,12 @@ fn the_longest_answer_is_written_into_the_body_and_every_other_byte_survives() {
         let most = clamped(&outcome);
         assert!((400..500).contains(&most), "{most} for half a cent");
         assert_eq!(sent(&outcome), expected.replace('N', &most.to_string()));
-        let labels = [("key", "agent"), ("team", "payments"), ("model", "gpt-4o"), ("rule", DAY)];
+        let labels = [
+            ("key", "agent"),
+            ("team", "payments"),
+            ("model", "gpt-4o"),
+            ("rule", DAY),
+        ];
         assert_eq!(gateway.process.metric("tollgate_clamps_total", &labels), 1);
     }
 }
@@ -46,7 +66,11 @@ fn the_longest_answer_is_written_into_the_body_and_every_other_byte_survives() {
 #[test]
 fn each_endpoint_has_its_own_word_for_it() {
     let cases = [
-        ("/v1/responses", r#"{"model":"gpt-4o","input":"hi"}"#, "max_output_tokens"),
+        (
+            "/v1/responses",
+            r#"{"model":"gpt-4o","input":"hi"}"#,
+            "max_output_tokens",
+        ),
         ("/v1/completions", r#"{"model":"gpt-4o","prompt":"hi"}"#, "max_tokens"),
         (CHAT, r#"{"model":"gpt-4o","messages":[]}"#, "max_completion_tokens"),
     ];
@@ -56,10 +80,17 @@ fn each_endpoint_has_its_own_word_for_it() {
         let gateway = started(&document);
         let outcome = gateway.send(Request::post(path).bearer(AGENT_KEY).json(body));
         let most = clamped(&outcome);
-        assert_eq!(sent(&outcome), body.replacen('{', &format!("{{\"{name}\":{most},"), 1), "{path}");
+        assert_eq!(
+            sent(&outcome),
+            body.replacen('{', &format!("{{\"{name}\":{most},"), 1),
+            "{path}"
+        );
     }
     let gateway = wasm_tests::Gateway::start(&clamping(0.005), &ENV);
-    gateway.answers("anthropic", Reply::json(200, r#"{"usage":{"input_tokens":10,"output_tokens":5}}"#));
+    gateway.answers(
+        "anthropic",
+        Reply::json(200, r#"{"usage":{"input_tokens":10,"output_tokens":5}}"#),
+    );
     let body = r#"{"model":"claude","max_tokens":64000,"messages":[]}"#;
     let outcome = gateway.send(Request::post(MESSAGES).bearer(AGENT_KEY).json(body));
     let most = clamped(&outcome);
@@ -107,12 +138,18 @@ fn a_request_that_fits_is_left_as_it_is_unless_the_reckoning_needs_a_number() {
     document["models"]["gpt-4o"]["max_output_tokens"] = json!(16_384);
     let gateway = started(&document);
     let cases = [
-        (r#"{"model":"gpt-4o","messages":[]}"#, r#"{"max_completion_tokens":16384,"model":"gpt-4o","messages":[]}"#),
+        (
+            r#"{"model":"gpt-4o","messages":[]}"#,
+            r#"{"max_completion_tokens":16384,"model":"gpt-4o","messages":[]}"#,
+        ),
         (
             r#"{"model":"gpt-4o","max_completion_tokens":null,"messages":[]}"#,
             r#"{"model":"gpt-4o","max_completion_tokens":16384,"messages":[]}"#,
         ),
-        (r#"{"model":"gpt-4o","max_tokens":7,"messages":[]}"#, r#"{"model":"gpt-4o","max_tokens":7,"messages":[]}"#),
+        (
+            r#"{"model":"gpt-4o","max_tokens":7,"messages":[]}"#,
+            r#"{"model":"gpt-4o","max_tokens":7,"messages":[]}"#,
+        ),
     ];
     for (body, expected) in cases {
         let outcome = gateway.send(chat("gpt-4o").json(body));

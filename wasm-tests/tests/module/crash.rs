@@ -15,7 +15,10 @@ fn document_with_rules() -> Value {
         "limits": {"rpm": 100, "tpm": 1_000_000, "parallel": 4},
         "budget": {"usd": 1, "per": "day"}
     }));
-    merge(&mut document["teams"]["payments"], json!({"limits": {"parallel": 10}, "budget": {"tokens": 1_000_000, "per": "day"}}));
+    merge(
+        &mut document["teams"]["payments"],
+        json!({"limits": {"parallel": 10}, "budget": {"tokens": 1_000_000, "per": "day"}}),
+    );
     merge(&mut document["providers"]["first"], json!({"limits": {"parallel": 10}}));
     document
 }
@@ -53,7 +56,11 @@ fn nothing_left(gateway: &Gateway) {
     assert_eq!(in_flight(gateway), 0);
     for series in gateway.process.series() {
         assert!(series.value < 1 << 62, "{} went below 0", series.encoded);
-        assert!(series.value == 0 || !series.name.contains("set_aside"), "{}", series.encoded);
+        assert!(
+            series.value == 0 || !series.name.contains("set_aside"),
+            "{}",
+            series.encoded
+        );
     }
 }
 
@@ -83,7 +90,11 @@ fn what_a_dead_worker_had_set_aside_is_free_again() {
         assert!(seconds < 30, "never taken for dead");
     }
     assert!((20..=22).contains(&seconds), "{seconds}");
-    assert_eq!(amount(&gateway, "key.parallel", "used"), 1, "the living one keeps its own");
+    assert_eq!(
+        amount(&gateway, "key.parallel", "used"),
+        1,
+        "the living one keeps its own"
+    );
     assert_eq!(amount(&gateway, DAY, "set_aside"), aside / 4);
     gateway.tick();
     assert_eq!((in_flight(&gateway), told_in_flight(&gateway)), (1, json!(1)));
@@ -142,7 +153,11 @@ fn one_that_was_only_taken_for_dead_settles_and_is_counted_out_once() {
     assert_eq!((in_flight(&gateway), amount(&gateway, "key.parallel", "used")), (1, 1));
     assert_eq!(exchanges.next().unwrap().run().status, 200);
     drop(exchanges.next().unwrap().hang_up());
-    assert_eq!((in_flight(&gateway), amount(&gateway, "key.parallel", "used")), (1, 1), "the new one's");
+    assert_eq!(
+        (in_flight(&gateway), amount(&gateway, "key.parallel", "used")),
+        (1, 1),
+        "the new one's"
+    );
     for exchange in new {
         assert_eq!(exchange.run().status, 200);
     }
@@ -152,12 +167,17 @@ fn one_that_was_only_taken_for_dead_settles_and_is_counted_out_once() {
     let cost = gateway.process.metric("tollgate_cost_nanodollars_total", &[]);
     assert!(cost > 3 * CHAT_COST);
     assert_eq!(amount(&gateway, DAY, "used"), cost);
-    assert_eq!(gateway.process.metric("tollgate_requests_total", &[]), 4 + told(&gateway));
+    assert_eq!(
+        gateway.process.metric("tollgate_requests_total", &[]),
+        4 + told(&gateway)
+    );
 }
 
 /// How many of the requests were for this test's own looks.
 fn told(gateway: &Gateway) -> u64 {
-    gateway.process.metric("tollgate_requests_total", &[("endpoint", "status")])
+    gateway
+        .process
+        .metric("tollgate_requests_total", &[("endpoint", "status")])
 }
 
 #[test]
@@ -248,7 +268,11 @@ fn a_clock_of_the_calendar_that_is_set_back_gives_nothing_back_and_takes_nothing
     assert_eq!(amount(&gateway, DAY, "used"), CHAT_COST);
     assert_eq!(amount(&gateway, "key.rpm", "used"), 1);
     pass(&gateway, 60);
-    assert_eq!(amount(&gateway, "key.rpm", "used"), 0, "a minute is a minute by any calendar");
+    assert_eq!(
+        amount(&gateway, "key.rpm", "used"),
+        0,
+        "a minute is a minute by any calendar"
+    );
     assert_eq!(gateway.send(chat("gpt-4o")).status, 200);
     assert_eq!(amount(&gateway, DAY, "used"), 2 * CHAT_COST);
     gateway.tick();

@@ -224,10 +224,17 @@ fn a_body_that_is_edited_for_one_provider_alone_has_its_own_length_at_each() {
     let gateway = Gateway::start(&document, &ENV);
     gateway.answers("second", Reply::json(500, "{}"));
     gateway.answers("first", chat_reply());
-    for request in [chat("gpt-4o"), chat("gpt-4o").in_pieces_of(30), chat("gpt-4o").of_unknown_length()] {
+    for request in [
+        chat("gpt-4o"),
+        chat("gpt-4o").in_pieces_of(30),
+        chat("gpt-4o").of_unknown_length(),
+    ] {
         let outcome = gateway.send(request);
         assert_eq!((outcome.status, clusters(&outcome)), (200, vec!["second", "first"]));
-        assert_eq!(String::from_utf8_lossy(&outcome.attempts[1].body), chat_body("gpt-4o", false));
+        assert_eq!(
+            String::from_utf8_lossy(&outcome.attempts[1].body),
+            chat_body("gpt-4o", false)
+        );
     }
     // The host fails the test where a length and a body disagree.
     assert_eq!(recorded(&gateway), (3, 0));

@@ -17,7 +17,8 @@ fn rules() -> Value {
 /// Every gauge of a limit or budget that is not 0.
 fn shown(gateway: &Gateway) -> BTreeMap<String, u64> {
     let series = gateway.process.series().into_iter();
-    let ours = series.filter(|series| series.name.starts_with("tollgate_limit") || series.name.starts_with("tollgate_budget"));
+    let ours =
+        series.filter(|series| series.name.starts_with("tollgate_limit") || series.name.starts_with("tollgate_budget"));
     ours.filter(|series| series.value != 0)
         .map(|series| {
             assert_eq!(series.kind, Kind::Gauge);
@@ -32,20 +33,44 @@ fn shown(gateway: &Gateway) -> BTreeMap<String, u64> {
 fn they_say_what_is_used_and_left() {
     let gateway = started(&agent_with(rules()));
     gateway.tick();
-    assert!(shown(&gateway).is_empty(), "of what was never used there is nothing to tell");
+    assert!(
+        shown(&gateway).is_empty(),
+        "of what was never used there is nothing to tell"
+    );
     // A second past noon.
     gateway.send(chat("gpt-4o"));
     assert!(shown(&gateway).is_empty());
     gateway.tick();
     let midnight = 1_788_264_000 + 43_200;
     let expected = [
-        ("tollgate_budget_nanodollars key agent payments day block", 2_000_000_000),
-        ("tollgate_budget_remaining_nanodollars key agent payments day block", 1_996_000_000),
-        ("tollgate_budget_remaining_tokens key agent payments rolling_24h warn", 7_800),
-        ("tollgate_budget_reset_timestamp_seconds key agent payments day block", midnight),
-        ("tollgate_budget_reset_timestamp_seconds key agent payments rolling_24h warn", midnight + 43_200 + 1),
-        ("tollgate_budget_spent_nanodollars key agent payments day block", CHAT_COST),
-        ("tollgate_budget_spent_tokens key agent payments rolling_24h warn", 1_200),
+        (
+            "tollgate_budget_nanodollars key agent payments day block",
+            2_000_000_000,
+        ),
+        (
+            "tollgate_budget_remaining_nanodollars key agent payments day block",
+            1_996_000_000,
+        ),
+        (
+            "tollgate_budget_remaining_tokens key agent payments rolling_24h warn",
+            7_800,
+        ),
+        (
+            "tollgate_budget_reset_timestamp_seconds key agent payments day block",
+            midnight,
+        ),
+        (
+            "tollgate_budget_reset_timestamp_seconds key agent payments rolling_24h warn",
+            midnight + 43_200 + 1,
+        ),
+        (
+            "tollgate_budget_spent_nanodollars key agent payments day block",
+            CHAT_COST,
+        ),
+        (
+            "tollgate_budget_spent_tokens key agent payments rolling_24h warn",
+            1_200,
+        ),
         ("tollgate_budget_tokens key agent payments rolling_24h warn", 9_000),
         ("tollgate_limit key agent payments parallel", 3),
         ("tollgate_limit key agent payments rpm", 10),
@@ -77,10 +102,19 @@ fn they_show_what_is_set_aside_as_long_as_it_is() {
     gateway.tick();
     let aside = "tollgate_budget_set_aside_nanodollars key agent payments day block";
     assert_eq!(shown(&gateway)[aside], QUESTION_MOST);
-    assert_eq!(gateway.process.metric("tollgate_set_aside_nanodollars", &[]), QUESTION_MOST);
+    assert_eq!(
+        gateway.process.metric("tollgate_set_aside_nanodollars", &[]),
+        QUESTION_MOST
+    );
     let tokens = gateway.process.metric("tollgate_set_aside_tokens", &[]);
-    assert_eq!(shown(&gateway)["tollgate_budget_set_aside_tokens key agent payments rolling_24h warn"], tokens);
-    assert_eq!(shown(&gateway)["tollgate_limit_remaining key agent payments parallel"], 2);
+    assert_eq!(
+        shown(&gateway)["tollgate_budget_set_aside_tokens key agent payments rolling_24h warn"],
+        tokens
+    );
+    assert_eq!(
+        shown(&gateway)["tollgate_limit_remaining key agent payments parallel"],
+        2
+    );
     assert_eq!(exchange.run().status, 200);
     gateway.tick();
     assert!(!shown(&gateway).keys().any(|name| name.contains("set_aside")));
@@ -124,7 +158,11 @@ fn one_worker_refreshes_them_and_another_takes_over() {
     let other = gateway.another_worker(&agent_with(rules()), &ENV);
     gateway.tick();
     other.tick();
-    let left = || shown(&gateway).get("tollgate_limit_remaining key agent payments rpm").copied();
+    let left = || {
+        shown(&gateway)
+            .get("tollgate_limit_remaining key agent payments rpm")
+            .copied()
+    };
     other.send(chat("gpt-4o"));
     other.tick();
     assert_eq!(left(), None, "the first one leads");
@@ -152,10 +190,17 @@ fn what_is_gone_from_the_document_reads_nothing_and_never_comes_back() {
     gateway.tick();
     assert!(!shown(&gateway).is_empty());
     // A budget and a limit less.
-    assert!(gateway.configure(&agent_with(json!({"limits": {"rpm": 20}, "budget": {"usd": 2, "per": "day"}}))));
+    assert!(gateway.configure(&agent_with(
+        json!({"limits": {"rpm": 20}, "budget": {"usd": 2, "per": "day"}})
+    )));
     gateway.tick();
     let names: Vec<String> = shown(&gateway).into_keys().collect();
-    assert!(!names.iter().any(|name| name.contains("tokens") || name.contains("tpm") || name.contains("parallel")), "{names:?}");
+    assert!(
+        !names
+            .iter()
+            .any(|name| name.contains("tokens") || name.contains("tpm") || name.contains("parallel")),
+        "{names:?}"
+    );
     assert_eq!(shown(&gateway)["tollgate_limit key agent payments rpm"], 20);
     // The key itself.
     let mut document = document();

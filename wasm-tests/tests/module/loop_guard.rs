@@ -50,36 +50,64 @@ fn a_request_again_and_again_is_told_then_slowed_then_stopped() {
     let outcome = gateway.send(chat("gpt-4o"));
     assert_eq!((outcome.status, found(&outcome)), (200, None));
     let outcome = send();
-    assert_eq!((outcome.status, found(&outcome).as_deref()), (200, Some("warn; requests")));
+    assert_eq!(
+        (outcome.status, found(&outcome).as_deref()),
+        (200, Some("warn; requests"))
+    );
     let slowed = send();
-    assert_eq!((refused_by(&slowed).as_str(), retry_after(&slowed)), ("loop_guard.requests", 2));
+    assert_eq!(
+        (refused_by(&slowed).as_str(), retry_after(&slowed)),
+        ("loop_guard.requests", 2)
+    );
     assert_eq!(slowed.json()["error"]["code"], "runaway_loop");
-    assert!(slowed.text().contains("it sends the same request again and again. Try again in 2 s."), "{}", slowed.text());
+    assert!(
+        slowed
+            .text()
+            .contains("it sends the same request again and again. Try again in 2 s."),
+        "{}",
+        slowed.text()
+    );
     pass(&gateway, 1);
     assert_eq!(retry_after(&send()), 1, "a refusal is not counted");
     pass(&gateway, 1);
     let outcome = send();
-    assert_eq!((outcome.status, found(&outcome).as_deref()), (200, Some("warn; requests")));
+    assert_eq!(
+        (outcome.status, found(&outcome).as_deref()),
+        (200, Some("warn; requests"))
+    );
     assert_eq!(retry_after(&send()), 4, "and longer each time");
     pass(&gateway, 4);
     assert_eq!(send().status, 200);
     let blocked = send();
-    assert_eq!((refused_by(&blocked).as_str(), retry_after(&blocked)), ("loop_guard.requests", 600));
+    assert_eq!(
+        (refused_by(&blocked).as_str(), retry_after(&blocked)),
+        ("loop_guard.requests", 600)
+    );
     assert_eq!(blocked.headers.text("x-should-retry").unwrap(), "false");
     // Whatever else comes in this session meanwhile.
     let another = gateway.send(chat("gpt-4o-mini"));
     assert_eq!((another.status, another.attempts.len()), (429, 0));
     pass(&gateway, 600);
     let outcome = send();
-    assert_eq!((outcome.status, found(&outcome).as_deref()), (200, Some("warn; requests")));
+    assert_eq!(
+        (outcome.status, found(&outcome).as_deref()),
+        (200, Some("warn; requests"))
+    );
 
     let steps = |step| {
-        let labels = [("key", "agent"), ("team", "payments"), ("step", step), ("sign", "requests")];
+        let labels = [
+            ("key", "agent"),
+            ("team", "payments"),
+            ("step", step),
+            ("sign", "requests"),
+        ];
         gateway.process.metric("tollgate_loop_guard_total", &labels)
     };
     assert_eq!([steps("warn"), steps("slow"), steps("block")], [4, 3, 2]);
     assert!(outcomes(&gateway).contains(&("refused_loop".to_owned(), 5)));
-    let refusals = gateway.process.metric("tollgate_refusals_total", &[("rule", "loop_guard.requests")]);
+    let refusals = gateway
+        .process
+        .metric("tollgate_refusals_total", &[("rule", "loop_guard.requests")]);
     assert_eq!(refusals, 5);
     assert_eq!(recorded(&gateway).1, 0);
 }
@@ -100,7 +128,11 @@ fn what_a_provider_failed_may_be_tried_again_as_often_as_one_likes() {
         gateway.answers_now("first", reply.clone()).answers_now("second", reply);
         for _ in 0..10 {
             let outcome = gateway.send(chat("gpt-4o"));
-            assert!(outcome.status >= 429 && !outcome.headers.has("x-tollgate-limit"), "{}", outcome.text());
+            assert!(
+                outcome.status >= 429 && !outcome.headers.has("x-tollgate-limit"),
+                "{}",
+                outcome.text()
+            );
             assert_eq!(found(&outcome), None);
         }
     }
@@ -122,7 +154,11 @@ fn what_a_limit_refused_is_no_repetition() {
     }
     pass(&gateway, 60);
     let outcome = gateway.send(chat("gpt-4o"));
-    assert_eq!(found(&outcome).as_deref(), Some("warn; requests"), "the second, not the twelfth");
+    assert_eq!(
+        found(&outcome).as_deref(),
+        Some("warn; requests"),
+        "the second, not the twelfth"
+    );
 }
 
 #[test]
@@ -132,10 +168,17 @@ fn a_session_is_blocked_by_itself_and_released_by_an_operator() {
     run_into_a_block(&gateway, &in_session("one"));
     assert_eq!(other.send(in_session("one")).status, 429);
     assert_eq!(other.send(in_session("two")).status, 200);
-    assert_eq!(other.send(chat("gpt-4o")).status, 200, "without a session it is the key's own");
+    assert_eq!(
+        other.send(chat("gpt-4o")).status,
+        200,
+        "without a session it is the key's own"
+    );
     let me = Request::get("/tollgate/v1/me").bearer(AGENT_KEY);
     let told = other.send(me.clone().header("x-session-id", "one")).json();
-    assert_eq!(told["loop_guard"], json!({"blocked_by": "requests", "blocked_for_seconds": 600}));
+    assert_eq!(
+        told["loop_guard"],
+        json!({"blocked_by": "requests", "blocked_for_seconds": 600})
+    );
     let told = other.send(me.header("x-session-id", "two")).json();
     assert_eq!(told["loop_guard"]["blocked_by"], Value::Null);
 
@@ -184,7 +227,11 @@ fn on_trial_it_only_says() {
             };
             assert_eq!(found(&outcome).as_deref(), expected, "request {index}");
             let would = outcome.headers.text("x-tollgate-would-deny");
-            assert_eq!(would.as_deref(), (index >= 2).then_some("loop_guard.requests"), "request {index}");
+            assert_eq!(
+                would.as_deref(),
+                (index >= 2).then_some("loop_guard.requests"),
+                "request {index}"
+            );
         }
         let labels = [("key", "agent"), ("rule", "loop_guard.requests")];
         assert_eq!(gateway.process.metric("tollgate_would_deny_total", &labels), 6);
@@ -199,7 +246,9 @@ fn calling(times: usize) -> Request {
         let id = format!("call_{index}");
         let call = json!({"id": id, "type": "function",
             "function": {"name": "run", "arguments": if index % 2 == 0 { "{\"cmd\":\"make\"}" } else { "{ \"cmd\": \"make\" }" }}});
-        messages.push(json!({"role": "assistant", "content": format!("Trying once more ({index})."), "tool_calls": [call]}));
+        messages.push(
+            json!({"role": "assistant", "content": format!("Trying once more ({index})."), "tool_calls": [call]}),
+        );
         messages.push(json!({"role": "tool", "tool_call_id": id, "content": format!("error {index}")}));
     }
     chat("gpt-4o").json(json!({"model": "gpt-4o", "messages": messages}).to_string())
@@ -212,7 +261,10 @@ fn an_agent_that_calls_the_same_tool_over_and_over_is_recognised_by_that() {
         let outcome = gateway.send(calling(times));
         match times {
             1 | 2 => assert_eq!((outcome.status, found(&outcome)), (200, None)),
-            3 => assert_eq!((outcome.status, found(&outcome).as_deref()), (200, Some("warn; tool_calls"))),
+            3 => assert_eq!(
+                (outcome.status, found(&outcome).as_deref()),
+                (200, Some("warn; tool_calls"))
+            ),
             4 | 5 => {
                 assert_eq!(refused_by(&outcome), "loop_guard.tool_calls");
                 pass(&gateway, retry_after(&outcome));
@@ -234,5 +286,9 @@ fn a_key_without_a_guard_may_repeat_itself() {
         assert_eq!(gateway.send(chat("gpt-4o")).status, 200);
     }
     let send = || gateway.send(chat("gpt-4o-mini").bearer(LIMITED_KEY));
-    assert_eq!([send().status, send().status], [200, 429], "the document's holds for the others");
+    assert_eq!(
+        [send().status, send().status],
+        [200, 429],
+        "the document's holds for the others"
+    );
 }

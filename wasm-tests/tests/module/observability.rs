@@ -13,9 +13,18 @@ use crate::fixture::*;
 fn watched_keys() -> Vec<(&'static str, serde_json::Value)> {
     vec![
         ("tg-refused", json!({"limits": {"rpm": 2}})),
-        ("tg-on-trial", json!({"limits": {"rpm": {"limit": 1, "mode": "shadow"}}})),
-        ("tg-downgraded", json!({"limits": {"rpm": {"limit": 9, "warn_at": 0.1, "then": "downgrade"}}})),
-        ("tg-clamped", json!({"budget": {"usd": 0.0095, "per": "day", "then": "clamp"}})),
+        (
+            "tg-on-trial",
+            json!({"limits": {"rpm": {"limit": 1, "mode": "shadow"}}}),
+        ),
+        (
+            "tg-downgraded",
+            json!({"limits": {"rpm": {"limit": 9, "warn_at": 0.1, "then": "downgrade"}}}),
+        ),
+        (
+            "tg-clamped",
+            json!({"budget": {"usd": 0.0095, "per": "day", "then": "clamp"}}),
+        ),
         ("tg-counted", json!({"budget": {"tokens": 90_000, "per": "day"}})),
         ("tg-looping", json!({"loop_guard": {"requests": {"warn": 2}}})),
     ]

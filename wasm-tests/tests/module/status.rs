@@ -14,7 +14,10 @@ fn document_with_operator() -> Value {
         "budget": {"usd": 2, "per": "month", "then": "clamp"},
         "per_model": {"gpt-4o": {"limits": {"rpm": 5}}}
     }));
-    merge(&mut document["teams"]["payments"], json!({"budget": {"tokens": 9000, "over": "24h"}}));
+    merge(
+        &mut document["teams"]["payments"],
+        json!({"budget": {"tokens": 9000, "over": "24h"}}),
+    );
     merge(&mut document["models"]["gpt-4o"], json!({"limits": {"rpm": 50}}));
     merge(&mut document["providers"]["first"], json!({"limits": {"rpm": 60}}));
     document["limits"] = json!({"rpm": 100});
@@ -34,9 +37,17 @@ fn a_key_is_told_its_own_and_its_teams_rules() {
     assert_eq!(outcome.headers.text("content-type").unwrap(), "application/json");
     assert!(outcome.attempts.is_empty());
     let me = outcome.json();
-    assert_eq!((&me["key"], &me["team"], &me["mode"]), (&json!("agent"), &json!("payments"), &json!("enforce")));
+    assert_eq!(
+        (&me["key"], &me["team"], &me["mode"]),
+        (&json!("agent"), &json!("payments"), &json!("enforce"))
+    );
     assert_eq!(me["in_flight"], 0);
-    let names: Vec<_> = me["rules"].as_array().unwrap().iter().map(|rule| rule["rule"].clone()).collect();
+    let names: Vec<_> = me["rules"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|rule| rule["rule"].clone())
+        .collect();
     assert_eq!(
         names,
         [
@@ -54,19 +65,34 @@ fn a_key_is_told_its_own_and_its_teams_rules() {
             "warn_at": 0.8, "then": "block", "mode": "enforce", "resets_at": "2026-09-01T12:01:00Z"})
     );
     let tpm = rule(&gateway, "key.tpm");
-    assert_eq!((&tpm["mode"], &tpm["warn_at"], &tpm["used"]), (&json!("shadow"), &json!(0.9), &json!(1200)));
+    assert_eq!(
+        (&tpm["mode"], &tpm["warn_at"], &tpm["used"]),
+        (&json!("shadow"), &json!(0.9), &json!(1200))
+    );
     let budget = rule(&gateway, "key.budget.month");
-    assert_eq!((&budget["used_usd"], &budget["limit_usd"]), (&json!(0.004), &json!(2.0)));
-    assert_eq!((&budget["then"], &budget["resets_at"]), (&json!("clamp"), &json!("2026-10-01T00:00:00Z")));
+    assert_eq!(
+        (&budget["used_usd"], &budget["limit_usd"]),
+        (&json!(0.004), &json!(2.0))
+    );
+    assert_eq!(
+        (&budget["then"], &budget["resets_at"]),
+        (&json!("clamp"), &json!("2026-10-01T00:00:00Z"))
+    );
     assert_eq!(rule(&gateway, "key_model.rpm")["model"], "gpt-4o");
-    assert_eq!(rule(&gateway, "team.token_budget.rolling_24h")["remaining"], 9000 - 1200);
+    assert_eq!(
+        rule(&gateway, "team.token_budget.rolling_24h")["remaining"],
+        9000 - 1200
+    );
 }
 
 #[test]
 fn a_key_without_rules_has_none_to_tell() {
     let gateway = gateway();
     let me = get(&gateway, ME, LIMITED_KEY).json();
-    assert_eq!(me, json!({"key": "limited", "team": null, "mode": "enforce", "in_flight": 0, "rules": []}));
+    assert_eq!(
+        me,
+        json!({"key": "limited", "team": null, "mode": "enforce", "in_flight": 0, "rules": []})
+    );
 }
 
 #[test]
@@ -87,17 +113,26 @@ fn an_operator_is_told_of_everything_page_by_page() {
     assert_eq!(page["providers"][0]["rules"][0]["used"], 1);
 
     let first = get(&gateway, "/tollgate/v1/keys?most=2", OPERATOR_KEY).json();
-    assert_eq!((names(&first), &first["next_after"]), (vec!["agent".to_owned(), "limited".to_owned()], &json!("limited")));
+    assert_eq!(
+        (names(&first), &first["next_after"]),
+        (vec!["agent".to_owned(), "limited".to_owned()], &json!("limited"))
+    );
     assert!(first.get("teams").is_some());
     let second = get(&gateway, "/tollgate/v1/keys?after=limited&most=2", OPERATOR_KEY).json();
-    assert_eq!((names(&second), &second["next_after"]), (vec!["disabled".to_owned(), "expired".to_owned()], &Value::Null));
+    assert_eq!(
+        (names(&second), &second["next_after"]),
+        (vec!["disabled".to_owned(), "expired".to_owned()], &Value::Null)
+    );
     assert!(second.get("teams").is_none(), "on the first page only");
     let one = get(&gateway, "/tollgate/v1/keys?key=agent", OPERATOR_KEY).json();
     assert_eq!(names(&one), ["agent"]);
     assert_eq!(one["keys"][0]["rules"][0]["used"], 1);
     for nobody in ["key=nobody", "after=nobody"] {
         let outcome = get(&gateway, &format!("{KEYS}?{nobody}"), OPERATOR_KEY);
-        assert_eq!((outcome.status, &outcome.json()["error"]["code"]), (404, &json!("not_found")));
+        assert_eq!(
+            (outcome.status, &outcome.json()["error"]["code"]),
+            (404, &json!("not_found"))
+        );
     }
 }
 
@@ -120,13 +155,23 @@ fn who_may_not_is_told_so_and_who_has_no_key_learns_nothing() {
             assert_eq!(status(method, path, key), 401, "{path}");
         }
     }
-    for key in [None, Some("tg-wrong"), Some(DISABLED_KEY), Some(EXPIRED_KEY), Some(OPERATOR_KEY)] {
+    for key in [
+        None,
+        Some("tg-wrong"),
+        Some(DISABLED_KEY),
+        Some(EXPIRED_KEY),
+        Some(OPERATOR_KEY),
+    ] {
         assert_eq!(status("GET", ME, key), 401);
     }
     for path in ["/tollgate/v1/everything", "/tollgate/v1/me/more", "/tollgate/v1"] {
         assert_eq!(status("GET", path, Some(OPERATOR_KEY)), 404, "{path}");
     }
-    for (method, path) in [("POST", ME), ("DELETE", KEYS), ("GET", "/tollgate/v1/release?key=agent")] {
+    for (method, path) in [
+        ("POST", ME),
+        ("DELETE", KEYS),
+        ("GET", "/tollgate/v1/release?key=agent"),
+    ] {
         assert_eq!(status(method, path, Some(OPERATOR_KEY)), 405, "{path}");
     }
     // An operator's key opens nothing else.
@@ -164,7 +209,10 @@ fn no_secret_is_in_it() {
         "grüß Gott",
         ".test",
     ];
-    for text in [get(&gateway, ME, AGENT_KEY).text(), get(&gateway, KEYS, OPERATOR_KEY).text()] {
+    for text in [
+        get(&gateway, ME, AGENT_KEY).text(),
+        get(&gateway, KEYS, OPERATOR_KEY).text(),
+    ] {
         for secret in secrets {
             assert!(!text.contains(secret), "{secret}");
         }
