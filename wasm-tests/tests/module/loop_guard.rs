@@ -292,3 +292,42 @@ fn a_key_without_a_guard_may_repeat_itself() {
         "the document's holds for the others"
     );
 }
+
+#[test]
+fn a_session_that_spends_far_faster_than_it_used_to_is_recognised_by_that_priced_or_not() {
+    let guard = |slow: Value, block: Value| {
+        guarded(json!({"tool_calls": {"warn": null, "slow": null, "block": null},
+            "requests": {"warn": null, "slow": null, "block": null},
+            "velocity": {"warn": 3, "slow": slow, "block": block}, "velocity_floor_usd_per_minute": 0.001}))
+    };
+    for model in ["gpt-4o", "free"] {
+        for (step, document) in [
+            ("slow", guard(json!(6), json!(null))),
+            ("block", guard(json!(null), json!(6))),
+        ] {
+            let gateway = started(&document);
+            let send = || gateway.send(chat(model));
+            for _ in 0..8 {
+                for _ in 0..2 {
+                    let outcome = send();
+                    assert_eq!((outcome.status, found(&outcome)), (200, None), "{model}");
+                    pass(&gateway, 30);
+                }
+            }
+            let burst: Vec<Outcome> = (0..20).map(|_| send()).collect();
+            let passed = burst.iter().position(|outcome| found(outcome).is_some()).unwrap();
+            // Two a minute is the past; six are three times that, and twelve six times.
+            assert!((4..=6).contains(&passed), "{passed}");
+            assert_eq!(found(&burst[passed]).as_deref(), Some("warn; velocity"));
+            let refused = burst.iter().position(|outcome| outcome.status == 429).unwrap();
+            assert!((10..=12).contains(&refused), "{refused}");
+            assert_eq!(refused_by(&burst[refused]), "loop_guard.velocity");
+            assert_eq!(retry_after(&burst[refused]), if step == "slow" { 2 } else { 600 });
+            let labels = [("step", step), ("sign", "velocity")];
+            assert_eq!(
+                gateway.process.metric("tollgate_loop_guard_total", &labels),
+                20 - refused as u64
+            );
+        }
+    }
+}
