@@ -26,7 +26,8 @@ def attempt(world, found) -> None:
         f"provider, {after.changes} changes, {after.machines} of them with new machines"
     )
     limited = len(after.gateway.levels().samples)
-    found.saw(f"{len(left)} of {limited} gauges not back {settled:.0f} s later, {len(wrapped)} wrapped of {len(gauges):,}")
+    found.saw(f"{len(left)} of {limited} gauges not back {settled:.0f} s later")
+    found.saw(f"{len(wrapped)} wrapped of {len(gauges):,} readings")
     found.must(limited > 100, "the gauges of limits are not there")
     found.must(not left, f"left: {dict(list(left.items())[:4])}")
     found.must(not wrapped, f"wrapped: {sorted(wrapped)}")

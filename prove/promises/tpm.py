@@ -36,7 +36,7 @@ def attempt(world, found) -> None:
     aside = LIMIT - int(first.headers["x-ratelimit-remaining-tokens"])
     prompt = aside - LONGEST
     counted = first.body["usage"]["prompt_tokens"]
-    found.did(f"{BURST} at once of up to {LONGEST} tokens of answer each (the prompt estimated at {prompt}, in fact {counted})")
+    found.did(f"{BURST} at once of a prompt estimated at {prompt} tokens ({counted} in fact) and {LONGEST} of answer")
     passed, used = sum(reply.served for reply in burst), sum(reply.tokens for reply in burst)
     found.saw(f"{statuses(burst)}, {passed * aside:,} set aside, {used:,} used")
     found.must(passed == LIMIT // aside, f"{passed} of the burst passed, not {LIMIT // aside}")
