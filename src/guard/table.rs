@@ -5,17 +5,17 @@
 //! are an empty bucket: the guard then starts anew, which is better than to fail a request.
 //!
 //! A session takes at most [`ENTRY_BYTES`], a bucket of [`SESSIONS`] at most [`BUCKET_BYTES`], all [`BUCKETS`] together
-//! 1.6 MB and what the store needs to keep them. Where a bucket is full, the session that has been unused for longest makes room: first one that would start
-//! anew anyway, then one of the same key, and a blocked one last, so that nobody gets rid of a block by naming many
-//! sessions, nor of others' memory.
+//! 1.6 MB and what the store needs to keep them. Where a bucket is full, the session that has been unused for longest makes
+//! room: first one that would start anew anyway, then one of the same key, and a blocked one last, so that nobody gets rid
+//! of a block by naming many sessions, nor of others' memory.
 
-use sha2::{Digest, Sha256};
 use std::ops::Range;
 
 use super::{
     Finding,
     bytes::Reader,
     conversation::{Conversation, session_hash},
+    hash,
     rule::Rules,
     session::{FORGOTTEN_AFTER_MS, Session},
 };
@@ -35,7 +35,7 @@ pub const BUCKET_BYTES: usize = 2 + SESSIONS * ENTRY_BYTES;
 /// The first byte of a bucket: how it is written.
 const FORMAT: u8 = 1;
 
-/// Whose session it is, as hashes that nobody can choose.
+/// Whose session it is, as hashes. A client can choose its session's, but not its key's, and a place is both.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Place {
     session: u64,
@@ -46,14 +46,9 @@ impl Place {
     /// The place of a key's session, by the hash of its name ([`session_of`]); without one, of all that the key does
     /// without naming a session.
     pub fn of(key: &str, session: Option<u64>) -> Self {
-        let mut digest = Sha256::new();
-        digest.update((key.len() as u64).to_le_bytes());
-        digest.update(key);
-        if let Some(session) = session {
-            digest.update(session.to_le_bytes());
-        }
+        let of_key = hash::of(key.as_bytes());
         Self {
-            session: first_bytes(&digest.finalize()),
+            session: session.map_or(of_key, |session| hash::both(of_key, session)),
             key: key_hash(key),
         }
     }
@@ -244,11 +239,7 @@ impl Bucket {
 
 /// The hash of a key's name by which all of its sessions are found.
 fn key_hash(key: &str) -> u32 {
-    (first_bytes(&Sha256::digest(key)) >> 32) as u32
-}
-
-fn first_bytes(digest: &[u8]) -> u64 {
-    digest.first_chunk::<8>().map_or(0, |bytes| u64::from_le_bytes(*bytes))
+    hash::short(hash::of(key.as_bytes()))
 }
 
 #[cfg(test)]

@@ -209,7 +209,7 @@ fn take_one(
         held.nanodollars = held.nanodollars.saturating_add(nanodollars);
         held.tokens = held.tokens.saturating_add(tokens);
     });
-    for budget in &rules.budgets {
+    for budget in rules.budgets.iter().filter(|_| verdict.unbegun) {
         if let Some(before) = cell.begin_ledger(budget.unit, budget.period) {
             afresh.push(Afresh {
                 cell: subject.cell.clone(),
@@ -308,10 +308,7 @@ impl Taken {
                     Unit::Nanodollars => nanodollars,
                     Unit::Tokens => tokens,
                 };
-                cell.begin_ledger(budget.unit, budget.period);
-                if let Some(mut ledger) = cell.ledger(budget.unit, budget.period) {
-                    ledger.add(clock, amount);
-                }
+                cell.spend(budget.unit, budget.period, clock, amount);
             }
         }
         was_present

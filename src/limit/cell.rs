@@ -8,7 +8,7 @@
 use super::bytes::{self, WORD, set_word, word};
 use super::ledger::{self, Ledger};
 use super::rule::{Period, Unit};
-use super::store::{Census, Owner};
+use super::store::{Census, Clock, Owner};
 use super::window::{self, Window};
 
 /// The form of the bytes. A value of another form is taken for none.
@@ -131,7 +131,7 @@ impl Cell {
         })
     }
 
-    /// Changes what a VM has set aside.
+    /// Changes what a VM has set aside. Its place is kept when nothing is left in it, because it soon will be needed again.
     pub fn hold<T>(&mut self, owner: Owner, change: impl FnOnce(&mut Held) -> T) -> T {
         let mut all = (0..).map_while(|index| self.held(index));
         let known = all.position(|held| held.owner == owner);
@@ -141,7 +141,6 @@ impl Cell {
         });
         let result = change(&mut held);
         match known {
-            Some(index) if held.is_empty() => self.remove_held(index),
             Some(index) => self.set_held(index, held),
             None if held.is_empty() => {}
             None => self.push_held(held),
@@ -196,6 +195,20 @@ impl Cell {
         self.bytes.extend_from_slice(&ledger::empty(unit, period));
         self.count(LEDGERS, 1);
         before
+    }
+
+    /// Spends of a unit in a period.
+    pub fn spend(&mut self, unit: Unit, period: Period, clock: Clock, amount: u64) {
+        let at = match self.find_ledger(unit, period) {
+            Some(at) => Some(at),
+            None => {
+                self.begin_ledger(unit, period);
+                self.find_ledger(unit, period)
+            }
+        };
+        if let Some(at) = at {
+            Ledger::at(&mut self.bytes, at, period).add(clock, amount);
+        }
     }
 
     fn find_ledger(&self, unit: Unit, period: Period) -> Option<usize> {

@@ -128,6 +128,8 @@ pub struct Verdict {
     pub tokens: Option<Rate>,
     /// Which rules send requests to cheaper models, as the cell is to remember it.
     pub(super) eased: u64,
+    /// Whether there is a budget of whose period the cell has no ledger yet.
+    pub(super) unbegun: bool,
 }
 
 /// Who asks, and how.
@@ -202,10 +204,12 @@ pub fn judge(scope: Scope, cell: &mut Cell, rules: &Rules, want: &Want, asking: 
     }
     for (index, budget) in rules.budgets.iter().enumerate() {
         let rule = named(Measure::Budget(budget.unit, budget.period));
+        let ledger = cell.ledger(budget.unit, budget.period);
+        verdict.unbegun |= ledger.is_none();
         let state = Spending {
             bit: 1 << (3 + index % 61),
             held: held.of(budget.unit),
-            ledger: cell.ledger(budget.unit, budget.period),
+            ledger,
         };
         verdict.note_budget(rule, budget, state, want, asking);
     }

@@ -32,12 +32,17 @@ fn what_the_dead_hold_does_not_count() {
 }
 
 #[test]
-fn whoever_holds_nothing_is_forgotten() {
+fn the_place_of_a_vm_goes_with_the_vm() {
+    let mut census = Census::default();
+    let own = census.enter();
     let mut cell = Cell::default();
-    cell.hold(Owner(1), |held| held.present += 1);
-    assert_ne!(cell, Cell::default());
-    cell.hold(Owner(1), |held| held.present -= 1);
-    assert_eq!(cell, Cell::default());
+    cell.hold(own, |_| {});
+    assert_eq!(cell, Cell::default(), "nothing is kept for nothing");
+    cell.hold(own, |held| held.present += 1);
+    cell.hold(own, |held| held.present -= 1);
+    assert_eq!(cell.set_aside(), Held::default());
+    census.bury(own);
+    assert_eq!(Cell::decode(cell.into_bytes(), &census), Cell::default());
 }
 
 #[test]
