@@ -18,7 +18,7 @@ use tollgate::world::World;
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
 /// Where the project's own files are; beside them are only what was built and what was installed.
-const DIRECTORIES: [&str; 12] = [
+const DIRECTORIES: [&str; 13] = [
     ".ci",
     ".github",
     "bench",
@@ -26,6 +26,7 @@ const DIRECTORIES: [&str; 12] = [
     "docs",
     "istio",
     "prometheus",
+    "prove",
     "scripts",
     "simulator",
     "src",

@@ -25,7 +25,10 @@ def attempt(world, found) -> None:
         f"{after.requests:,} requests, {unrest.LEAVERS * unrest.LEAVES} of them left, {after.deaths} deaths of a "
         f"provider, {after.changes} changes, {after.machines} of them with new machines"
     )
-    found.saw(f"{len(left)} gauges not back {settled:.0f} s later, {len(wrapped)} wrapped of {len(gauges):,} readings")
+    limited = len(after.gateway.levels().samples)
+    found.saw(f"{len(left)} of {limited} gauges not back {settled:.0f} s later")
+    found.saw(f"{len(wrapped)} wrapped of {len(gauges):,} readings")
+    found.must(limited > 100, "the gauges of limits are not there")
     found.must(not left, f"left: {dict(list(left.items())[:4])}")
     found.must(not wrapped, f"wrapped: {sorted(wrapped)}")
     found.must(after.deaths > 0 and after.machines > 0, "there was no unrest")

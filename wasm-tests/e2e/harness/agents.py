@@ -143,6 +143,8 @@ class Agent:
             )
             async for _ in stream:
                 pass
+        except openai.RateLimitError:
+            raise
         except (openai.APIError, httpx2.HTTPError):
             return
         raise AssertionError("a cut stream looked like a whole one")
