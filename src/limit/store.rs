@@ -163,12 +163,6 @@ impl Census {
     pub fn beats(&self) -> &[(Owner, u64)] {
         &self.beats
     }
-
-    /// The one of the living that does what only one has to do: the oldest that has beaten at all. Envoy's main thread is
-    /// configured first, so it is usually there, and no worker is kept from its requests.
-    pub fn leader(&self) -> Option<Owner> {
-        self.beats.iter().find(|(_, beats)| *beats > 0).map(|(owner, _)| *owner)
-    }
 }
 
 #[cfg(test)]
@@ -187,7 +181,6 @@ mod tests {
         census.bury(two);
         assert!(census.is_dead(two) && !census.is_dead(one));
         assert!(!census.beat(two) && census.beat(one));
-        assert_eq!(census.leader(), Some(one));
         assert_eq!(Census::decode(&census.encode()), census);
     }
 

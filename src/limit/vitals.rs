@@ -60,6 +60,25 @@ impl Watch {
     }
 }
 
+/// Ticks without a sign of life after which a VM no longer leads, although it may live.
+const LEADS: u32 = 3;
+
+impl Watch {
+    /// The one of the living that does what only one has to do: the oldest that gives signs of life. Envoy's main thread is
+    /// configured first, so it is usually there, and no worker is kept from its requests. For a moment two may hold
+    /// themselves for it, and what they do must bear that.
+    pub fn leader(&self, census: &Census) -> Option<Owner> {
+        let leads = |owner: Owner, beats: u64| {
+            let seen = self.seen.iter().find(|seen| seen.owner == owner);
+            beats > 0 && seen.is_none_or(|seen| seen.still < LEADS)
+        };
+        let all = census.beats().iter();
+        all.copied()
+            .find(|(owner, beats)| leads(*owner, *beats))
+            .map(|(owner, _)| owner)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -78,6 +97,27 @@ mod tests {
         }
         assert_eq!(buried, [three]);
         assert!(census.is_dead(three) && !census.is_dead(two) && !census.is_dead(one));
+    }
+
+    #[test]
+    fn the_oldest_that_gives_signs_of_life_leads() {
+        let mut census = Census::default();
+        let (one, two) = (census.enter(), census.enter());
+        let mut watch = Watch::default();
+        census.beat(one);
+        watch.tick(two, &mut census);
+        assert_eq!(watch.leader(&census), Some(one));
+        for _ in 0..LEADS {
+            watch.tick(two, &mut census);
+        }
+        assert_eq!(
+            watch.leader(&census),
+            Some(two),
+            "long before the other is taken for dead"
+        );
+        census.beat(one);
+        watch.tick(two, &mut census);
+        assert_eq!(watch.leader(&census), Some(one));
     }
 
     #[test]

@@ -29,6 +29,12 @@ struct Vitals {
     last: u64,
 }
 
+impl Vitals {
+    fn leads(&self) -> bool {
+        self.own.is_some() && self.watch.leader(&self.census) == self.own
+    }
+}
+
 /// The host's shared data.
 struct SharedData;
 
@@ -75,7 +81,7 @@ pub(super) fn tick() -> bool {
     let now = host::steady();
     VITALS.with_borrow_mut(|vitals| {
         if now.saturating_sub(vitals.last) < APART_MS {
-            return vitals.own.is_some() && vitals.census.leader() == vitals.own;
+            return vitals.leads();
         }
         vitals.last = now;
         let own = vitals.own;
@@ -91,7 +97,7 @@ pub(super) fn tick() -> bool {
         vitals.own = Some(own);
         vitals.watch = watch;
         vitals.census = census;
-        vitals.census.leader() == Some(own)
+        vitals.leads()
     })
 }
 
