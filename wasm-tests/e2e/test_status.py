@@ -182,6 +182,25 @@ def test_a_key_that_comes_back_has_used_what_it_used(standing, start_gateway):
     assert rule(refusal(chat, gateway.clients, "wandering")) == "key.rpm"
 
 
+def test_gauges_leave_the_counters_their_series(standing, start_gateway):
+    """Of keys with many rules each there are more gauges than series; what each key spent is counted as its own still."""
+    document = standing.document(max_series=400)
+    rules = {
+        "limits": {"rpm": 100, "tpm": 10**6, "parallel": 9},
+        "budget": [{"usd": 9, "per": "day"}, {"tokens": 10**6, "over": "24h"}],
+    }
+    for number in range(30):
+        document.key(f"many-{number}", **rules)
+    gateway = start_gateway(document)
+    for number in range(30):
+        chat(gateway.clients, f"many-{number}")
+        if number == 25:
+            # The gauges of those so far are shown before the last ones come.
+            eventually("a gauge", lambda: gateway.levels().of("tollgate_limit", key="many-0"), patience=10)
+    costs = gateway.idle().by("tollgate_cost_nanodollars_total", "key")
+    assert costs.keys() == {f"many-{number}" for number in range(30)}
+
+
 def test_after_a_minute_of_silence_nothing_is_used(told):
     """Of limits and budgets of a minute; nobody asks in between but the scraper."""
     if not told.holds_headers:
