@@ -58,7 +58,7 @@ pub struct Document {
     pub max_body_bytes: u64,
 
     /// The most metric series the module creates. Envoy never forgets a series; further ones are counted together as
-    /// `other`.
+    /// `other`. The gauges of limits and budgets have as many places besides; further ones are not shown.
     #[serde(default = "default_max_series")]
     #[cfg_attr(not(target_arch = "wasm32"), schemars(range(min = 100, max = 1000000)))]
     pub max_series: u64,

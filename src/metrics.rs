@@ -216,9 +216,11 @@ catalogue! {
     CONFIG_LOADS = Counter "tollgate_config_loads_total" ["result"]
         "loads", "Configurations applied or rejected.";
     SERIES = Gauge "tollgate_series" []
-        "series", "Series in use, of at most max_series.";
+        "series", "Series in use, of at most max_series; the gauges of limits and budgets are not among them.";
     SERIES_OVERFLOW = Counter "tollgate_series_overflow_total" []
         "observations", "Observations recorded under 'other' labels, because there were as many series as allowed.";
+    GAUGES_OMITTED = Gauge "tollgate_gauges_omitted" []
+        "gauges", "Gauges of limits and budgets that are not shown, because there are as many as max_series.";
     INTERNAL_ERRORS = Counter "tollgate_internal_errors_total" ["kind"]
         "errors", "Things that should not happen: refused host calls, answers that could not be decoded.";
 }
@@ -298,7 +300,8 @@ No label value is ever chosen by a client.
 - `result`: `applied` or `rejected`.
 - `kind`: `undecoded_answer`, or the call that the host refused, such as `set_header`.
 - Once there are `max_series` series, further ones are recorded with every label `other`, so that sums stay true;
-  `tollgate_series_overflow_total` counts those observations.
+  `tollgate_series_overflow_total` counts those observations. The gauges of limits and budgets have as many places besides;
+  further ones are not shown, and `tollgate_gauges_omitted` tells how many.
 
 Dollars are `tollgate_cost_nanodollars_total / 1e9`.
 ";

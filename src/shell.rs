@@ -11,6 +11,7 @@
 mod exchanges;
 mod gateway;
 mod gauges;
+mod generation;
 mod host;
 mod provider;
 mod reply;

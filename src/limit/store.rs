@@ -54,10 +54,21 @@ pub struct Clock {
 /// Which VMs live. A number not given out when this was read is younger, and alive.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Census {
-    /// The living, in ascending order, with how often each has beaten.
-    beats: Vec<(Owner, u64)>,
+    /// The living, in ascending order.
+    living: Vec<Living>,
     /// The number that the next VM gets.
     next: u32,
+}
+
+/// A VM that lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Living {
+    /// Its number.
+    pub owner: Owner,
+    /// How often it gave a sign of life.
+    pub beats: u64,
+    /// Of which generation it is: what it was configured with last.
+    pub mark: u64,
 }
 
 /// What is needed to judge and to set aside: the store, the time, and who we are.
@@ -110,21 +121,25 @@ impl Census {
 
     fn read(mut bytes: &[u8]) -> Option<Self> {
         let next = u32::try_from(bytes::take(&mut bytes)?).ok()?;
-        let mut beats = Vec::new();
+        let mut living = Vec::new();
         while !bytes.is_empty() {
-            let owner = u32::try_from(bytes::take(&mut bytes)?).ok()?;
-            beats.push((Owner(owner), bytes::take(&mut bytes)?));
+            living.push(Living {
+                owner: Owner(u32::try_from(bytes::take(&mut bytes)?).ok()?),
+                beats: bytes::take(&mut bytes)?,
+                mark: bytes::take(&mut bytes)?,
+            });
         }
-        Some(Self { beats, next })
+        Some(Self { living, next })
     }
 
     /// The bytes of it.
     pub fn encode(&self) -> Vec<u8> {
-        let mut out = Vec::with_capacity(8 + 8 * self.beats.len());
+        let mut out = Vec::with_capacity(8 + 16 * self.living.len());
         bytes::put(&mut out, u64::from(self.next));
-        for (owner, beats) in &self.beats {
-            bytes::put(&mut out, u64::from(owner.0));
-            bytes::put(&mut out, *beats);
+        for living in &self.living {
+            bytes::put(&mut out, u64::from(living.owner.0));
+            bytes::put(&mut out, living.beats);
+            bytes::put(&mut out, living.mark);
         }
         out
     }
@@ -134,15 +149,20 @@ impl Census {
         self.next = self.next.max(1);
         let owner = Owner(self.next);
         self.next = self.next.saturating_add(1);
-        self.beats.push((owner, 0));
+        self.living.push(Living {
+            owner,
+            beats: 0,
+            mark: 0,
+        });
         owner
     }
 
-    /// Another sign of life. `false`: it was declared dead meanwhile.
-    pub fn beat(&mut self, owner: Owner) -> bool {
-        match self.beats.iter_mut().find(|(known, _)| *known == owner) {
-            Some((_, beats)) => {
-                *beats = beats.wrapping_add(1);
+    /// Another sign of life, and of which generation it is. `false`: it was declared dead meanwhile.
+    pub fn beat(&mut self, owner: Owner, mark: u64) -> bool {
+        match self.living.iter_mut().find(|living| living.owner == owner) {
+            Some(living) => {
+                living.beats = living.beats.wrapping_add(1);
+                living.mark = mark;
                 true
             }
             None => false,
@@ -151,17 +171,17 @@ impl Census {
 
     /// Declares a VM dead.
     pub fn bury(&mut self, owner: Owner) {
-        self.beats.retain(|(known, _)| *known != owner);
+        self.living.retain(|living| living.owner != owner);
     }
 
     /// Whether a VM is dead.
     pub fn is_dead(&self, owner: Owner) -> bool {
-        owner.0 < self.next && !self.beats.iter().any(|(known, _)| *known == owner)
+        owner.0 < self.next && !self.living.iter().any(|living| living.owner == owner)
     }
 
-    /// How often each living VM has beaten.
-    pub fn beats(&self) -> &[(Owner, u64)] {
-        &self.beats
+    /// The living.
+    pub fn living(&self) -> &[Living] {
+        &self.living
     }
 }
 
@@ -180,7 +200,7 @@ mod tests {
         assert!(!before.is_dead(three), "not given out when this was read");
         census.bury(two);
         assert!(census.is_dead(two) && !census.is_dead(one));
-        assert!(!census.beat(two) && census.beat(one));
+        assert!(!census.beat(two, 7) && census.beat(one, 7));
         assert_eq!(Census::decode(&census.encode()), census);
     }
 

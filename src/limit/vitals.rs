@@ -4,7 +4,7 @@
 //! once its signs have stood still for [`PATIENCE`] of the watcher's own ticks: a watcher that was itself stopped for a
 //! while has not ticked, and draws no conclusion.
 
-use super::store::{Census, Owner};
+use super::store::{Census, Living, Owner};
 
 /// Ticks without a sign of life.
 pub const PATIENCE: u32 = 20;
@@ -23,33 +23,29 @@ struct Seen {
 }
 
 impl Watch {
-    /// A tick: gives a sign of life for `own` (a new one, if it was taken for dead), and buries those that have stood still
+    /// A tick: gives a sign of life for `own` (a new one, if it was taken for dead) with the mark of its generation, and buries those that have stood still
     /// for too long. The owner under which this VM goes on, and who was buried.
-    pub fn tick(&mut self, own: Owner, census: &mut Census) -> (Owner, Vec<Owner>) {
-        let own = match census.beat(own) {
+    pub fn tick(&mut self, own: Owner, mark: u64, census: &mut Census) -> (Owner, Vec<Owner>) {
+        let own = match census.beat(own, mark) {
             true => own,
             false => {
                 let own = census.enter();
-                census.beat(own);
+                census.beat(own, mark);
                 own
             }
         };
         let mut dead = Vec::new();
-        let mut seen = Vec::with_capacity(census.beats().len());
-        for (owner, beats) in census.beats() {
-            let before = self.seen.iter().find(|seen| seen.owner == *owner);
+        let mut seen = Vec::with_capacity(census.living().len());
+        for &Living { owner, beats, .. } in census.living() {
+            let before = self.seen.iter().find(|seen| seen.owner == owner);
             let still = match before {
-                Some(before) if before.beats == *beats && *owner != own => before.still.saturating_add(1),
+                Some(before) if before.beats == beats && owner != own => before.still.saturating_add(1),
                 _ => 0,
             };
             if still >= PATIENCE {
-                dead.push(*owner);
+                dead.push(owner);
             } else {
-                seen.push(Seen {
-                    owner: *owner,
-                    beats: *beats,
-                    still,
-                });
+                seen.push(Seen { owner, beats, still });
             }
         }
         for owner in &dead {
@@ -64,18 +60,15 @@ impl Watch {
 const LEADS: u32 = 3;
 
 impl Watch {
-    /// The one of the living that does what only one has to do: the oldest that gives signs of life. Envoy's main thread is
-    /// configured first, so it is usually there, and no worker is kept from its requests. For a moment two may hold
+    /// The one of a generation that does what only one has to do: the oldest that gives signs of life. Envoy's main thread
+    /// is configured first, so it is usually there, and no worker is kept from its requests. For a moment two may hold
     /// themselves for it, and what they do must bear that.
-    pub fn leader(&self, census: &Census) -> Option<Owner> {
-        let leads = |owner: Owner, beats: u64| {
-            let seen = self.seen.iter().find(|seen| seen.owner == owner);
-            beats > 0 && seen.is_none_or(|seen| seen.still < LEADS)
+    pub fn leader(&self, census: &Census, mark: u64) -> Option<Owner> {
+        let leads = |living: &&Living| {
+            let seen = self.seen.iter().find(|seen| seen.owner == living.owner);
+            living.beats > 0 && living.mark == mark && seen.is_none_or(|seen| seen.still < LEADS)
         };
-        let all = census.beats().iter();
-        all.copied()
-            .find(|(owner, beats)| leads(*owner, *beats))
-            .map(|(owner, _)| owner)
+        census.living().iter().find(leads).map(|living| living.owner)
     }
 }
 
@@ -90,8 +83,8 @@ mod tests {
         let mut watch = Watch::default();
         let mut buried = Vec::new();
         for _ in 0..=PATIENCE {
-            census.beat(two);
-            let (own, dead) = watch.tick(one, &mut census);
+            census.beat(two, 7);
+            let (own, dead) = watch.tick(one, 7, &mut census);
             assert_eq!(own, one);
             buried.extend(dead);
         }
@@ -104,20 +97,21 @@ mod tests {
         let mut census = Census::default();
         let (one, two) = (census.enter(), census.enter());
         let mut watch = Watch::default();
-        census.beat(one);
-        watch.tick(two, &mut census);
-        assert_eq!(watch.leader(&census), Some(one));
+        census.beat(one, 7);
+        watch.tick(two, 7, &mut census);
+        assert_eq!(watch.leader(&census, 7), Some(one));
         for _ in 0..LEADS {
-            watch.tick(two, &mut census);
+            watch.tick(two, 7, &mut census);
         }
         assert_eq!(
-            watch.leader(&census),
+            watch.leader(&census, 7),
             Some(two),
             "long before the other is taken for dead"
         );
-        census.beat(one);
-        watch.tick(two, &mut census);
-        assert_eq!(watch.leader(&census), Some(one));
+        census.beat(one, 7);
+        watch.tick(two, 7, &mut census);
+        assert_eq!(watch.leader(&census, 7), Some(one));
+        assert_eq!(watch.leader(&census, 8), None, "another generation has its own");
     }
 
     #[test]
@@ -125,7 +119,7 @@ mod tests {
         let mut census = Census::default();
         let own = census.enter();
         census.bury(own);
-        let (again, _) = Watch::default().tick(own, &mut census);
+        let (again, _) = Watch::default().tick(own, 7, &mut census);
         assert_ne!(own, again);
         assert!(census.is_dead(own) && !census.is_dead(again));
     }
@@ -136,12 +130,15 @@ mod tests {
         let (one, two) = (census.enter(), census.enter());
         let mut watch = Watch::default();
         for _ in 0..PATIENCE - 1 {
-            assert!(watch.tick(one, &mut census).1.is_empty());
+            assert!(watch.tick(one, 7, &mut census).1.is_empty());
         }
-        census.beat(two);
-        assert!(watch.tick(one, &mut census).1.is_empty(), "a sign in the last moment");
+        census.beat(two, 7);
+        assert!(
+            watch.tick(one, 7, &mut census).1.is_empty(),
+            "a sign in the last moment"
+        );
         for _ in 0..PATIENCE - 1 {
-            assert!(watch.tick(one, &mut census).1.is_empty());
+            assert!(watch.tick(one, 7, &mut census).1.is_empty());
         }
     }
 }

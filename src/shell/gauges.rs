@@ -27,6 +27,8 @@ struct Refresh {
     round: Round,
     /// When it was last gone on with.
     last: u64,
+    /// Gauges for which there was no place in this round.
+    omitted: u64,
     /// Series set in this round, until what is left of earlier configurations has been set to 0.
     shown: Option<HashSet<String>>,
 }
@@ -34,8 +36,12 @@ struct Refresh {
 impl Show for Refresh {
     fn set(&mut self, metric: &'static Metric, labels: &[&str], value: u64) {
         let shown = series::show(metric, labels, value);
-        if let (Shown::AsItself, Some(all)) = (shown, &mut self.shown) {
-            all.insert(metrics::series_name(metric, labels));
+        match (shown, &mut self.shown) {
+            (Shown::NotAtAll, _) => self.omitted += 1,
+            (Shown::AsItself, Some(all)) => {
+                all.insert(metrics::series_name(metric, labels));
+            }
+            (Shown::AsItself, None) => {}
         }
     }
 
@@ -64,6 +70,7 @@ pub(super) fn refresh(world: &Rc<World>) {
         refresh.round = round;
         match over {
             Ok(true) => {
+                series::observe(&metrics::GAUGES_OMITTED, &[], std::mem::take(&mut refresh.omitted));
                 if let Some(shown) = refresh.shown.take() {
                     series::silence(|name| gauges::is_of_a_subject(name) && !shown.contains(name));
                 }

@@ -9,7 +9,7 @@ use proxy_wasm::types::ContextType;
 
 use super::gateway::Gateway;
 use super::provider::Provider;
-use super::{gauges, host, series, vms};
+use super::{gauges, generation, host, series, vms};
 use crate::caller;
 use crate::document::{Document, Problem};
 use crate::metrics;
@@ -20,6 +20,9 @@ const IN_FORCE: &str = "tollgate.config";
 
 /// How often each VM gives a sign of life, and one of them refreshes the gauges.
 const TICK: Duration = Duration::from_secs(1);
+
+/// The most series of other VMs that are defined in a tick.
+const SERIES: u64 = 500;
 
 /// How many configurations a VM keeps compiled: the newest, and the one before for a role that is a moment behind.
 const KEPT: usize = 2;
@@ -61,11 +64,16 @@ impl RootContext for Root {
 
     fn on_tick(&mut self) {
         let leads = vms::tick();
-        // Roots of earlier configurations tick as long as they have streams; what is shown is what is in force.
+        // A VM on its way out ticks as long as it has streams, and so do the roots of earlier configurations.
+        if !generation::is_current() {
+            return;
+        }
+        series::adopt();
         if leads
             && let Some(world) = &self.world
             && host::shared(IN_FORCE).is_some_and(|(hash, _)| hash == world.hash.as_bytes())
         {
+            series::keep_up(SERIES);
             gauges::refresh(world);
         }
     }
@@ -90,6 +98,7 @@ impl Root {
         };
         match compiled {
             Ok(world) => {
+                generation::begin(&world.hash);
                 series::configure(world.max_series);
                 put_in_force(&world.hash);
                 self.world = Some(world);

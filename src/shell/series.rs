@@ -1,21 +1,23 @@
 //! The catalogue's series, as the host's metrics.
 //!
 //! Defining a metric costs up to 30 µs and a few bytes for ever, so each series is defined once per VM. A VM that takes
-//! another's place must define again what its predecessor had, or the host forgets it: so the names are kept in shared
-//! data, as a numbered list. The list is also what bounds the number of series, over all workers.
+//! another's place must define again what its predecessor had, or the host forgets it: so the names are kept in a [`list`]
+//! that all VMs share. What a VM that is on its way out records for the first time, it hands over ([`bequest`]), because
+//! nobody else may have defined it when it goes.
 
 use std::cell::RefCell;
 use std::hash::{BuildHasher, Hash, Hasher};
 
 use hashbrown::{DefaultHashBuilder, HashTable};
 
-use super::host;
+use super::{generation, host};
 use crate::metrics::{self, Kind, Metric, OTHER, Sink};
 
-const COUNT: &str = "tollgate.series";
+mod bequest;
+mod list;
 
-/// How often a lost swap is tried again. Each loss means that another worker added a series meanwhile.
-const TRIES: usize = 64;
+pub(super) use bequest::adopt;
+pub(super) use list::silence;
 
 thread_local! {
     static SERIES: RefCell<Series> = RefCell::new(Series::default());
@@ -27,6 +29,8 @@ struct Series {
     hasher: DefaultHashBuilder,
     /// The bound on the list; none before a configuration says one.
     most: Option<u64>,
+    /// How much of the list this VM has defined.
+    defined: u64,
 }
 
 struct Known {
@@ -36,6 +40,16 @@ struct Known {
     id: u32,
     /// Recorded under `other` labels in place of its own.
     overflow: bool,
+}
+
+/// Where a series is.
+enum Found {
+    /// Defined here; `true`: in its place, the one that all share for which there is no place.
+    Here(u32, bool),
+    /// Nowhere yet, and not to be defined here, by a VM that is on its way out. Its name.
+    Elsewhere(String),
+    /// The host refused it.
+    Nowhere,
 }
 
 /// Where records go.
@@ -52,17 +66,23 @@ pub(super) fn observe(metric: &'static Metric, labels: &[&str], value: u64) {
     if metric.kind == Kind::Counter && value == 0 {
         return;
     }
-    let Some((id, overflow)) = lookup(metric, labels) else {
-        return;
+    let (id, overflow) = match lookup(metric, labels) {
+        Found::Here(id, overflow) => (id, overflow),
+        Found::Elsewhere(name) => return bequest::leave(metric.kind, &name, bequest::Deed::Observe, value as i64),
+        Found::Nowhere => return,
     };
-    // A metric that cannot be written has nowhere else to be counted.
-    let _ = match metric.kind {
-        Kind::Counter => host::increment_metric(id, i64::try_from(value).unwrap_or(i64::MAX)),
-        Kind::Gauge | Kind::Histogram => host::record_metric(id, value),
-    };
+    write(metric.kind, id, value);
     if overflow && metric != &metrics::SERIES_OVERFLOW {
         observe(&metrics::SERIES_OVERFLOW, &[], 1);
     }
+}
+
+fn write(kind: Kind, id: u32, value: u64) {
+    // A metric that cannot be written has nowhere else to be counted.
+    let _ = match kind {
+        Kind::Counter => host::increment_metric(id, i64::try_from(value).unwrap_or(i64::MAX)),
+        Kind::Gauge | Kind::Histogram => host::record_metric(id, value),
+    };
 }
 
 /// What became of a gauge.
@@ -76,36 +96,32 @@ pub(super) enum Shown {
 
 /// Sets a gauge of one subject among many.
 pub(super) fn show(metric: &'static Metric, labels: &[&str], value: u64) -> Shown {
-    match lookup(metric, labels) {
-        Some((id, false)) => {
-            // A metric that cannot be written has nowhere else to be counted.
-            let _ = host::record_metric(id, value);
-            Shown::AsItself
-        }
-        Some((_, true)) | None => {
-            observe(&metrics::SERIES_OVERFLOW, &[], 1);
-            Shown::NotAtAll
-        }
+    if let Some((id, _)) = known(metric, labels) {
+        write(metric.kind, id, value);
+        return Shown::AsItself;
     }
-}
-
-/// Sets gauges to 0 that no longer mean anything, by their names as the host keeps them.
-pub(super) fn silence(is_over: impl Fn(&str) -> bool) {
-    for index in 0..count().0 {
-        if let Some((kind, name)) = listed(index)
-            && kind == Kind::Gauge
-            && is_over(&name)
-        {
-            let zero = host::define_metric(kind, &name).and_then(|id| host::record_metric(id, 0));
-            survive(zero);
-        }
+    // Those for which there is no place are asked for again and again, and nothing is to be kept of them.
+    let name = metrics::series_name(metric, labels);
+    match list::enlist(metric, &name, false) {
+        false => Shown::NotAtAll,
+        true => match define(metric, labels, &name, false) {
+            Found::Here(id, _) => {
+                write(metric.kind, id, value);
+                Shown::AsItself
+            }
+            Found::Elsewhere(_) | Found::Nowhere => Shown::NotAtAll,
+        },
     }
 }
 
 /// Moves a gauge.
 pub(super) fn step(metric: &'static Metric, labels: &[&str], by: i64) {
-    if let Some((id, _)) = lookup(metric, labels) {
-        let _ = host::increment_metric(id, by);
+    match lookup(metric, labels) {
+        Found::Here(id, _) => {
+            let _ = host::increment_metric(id, by);
+        }
+        Found::Elsewhere(name) => bequest::leave(metric.kind, &name, bequest::Deed::Step, by),
+        Found::Nowhere => {}
     }
 }
 
@@ -129,32 +145,52 @@ pub(super) fn won(key: &str, value: &[u8], version: Option<u32>) -> bool {
 pub(super) fn configure(most: usize) {
     let first = SERIES.with_borrow_mut(|series| series.most.replace(most as u64).is_none());
     if first {
-        for index in 0..count().0 {
-            if let Some((kind, name)) = listed(index) {
-                survive(host::define_metric(kind, &name).map(drop));
-            }
-        }
+        keep_up(u64::MAX);
     }
-    observe(&metrics::SERIES, &[], count().0);
+    observe(&metrics::SERIES, &[], list::bounded());
 }
 
-fn lookup(metric: &'static Metric, labels: &[&str]) -> Option<(u32, bool)> {
-    let found = SERIES.with_borrow(|series| {
+/// Defines here what other VMs have put on the list since, so many at most: when those go, the host still knows it.
+pub(super) fn keep_up(most: u64) {
+    let (from, to) = (SERIES.with_borrow(|series| series.defined), list::length());
+    let to = to.min(from.saturating_add(most));
+    for index in from..to {
+        if let Some((kind, name)) = list::entry(index) {
+            survive(host::define_metric(kind, &name).map(drop));
+        }
+    }
+    SERIES.with_borrow_mut(|series| series.defined = to);
+}
+
+fn known(metric: &'static Metric, labels: &[&str]) -> Option<(u32, bool)> {
+    SERIES.with_borrow(|series| {
         let hash = series.hash(metric, labels);
         let known = series.known.find(hash, |known| known.is(metric, labels));
         known.map(|known| (known.id, known.overflow))
-    });
-    found.or_else(|| define(metric, labels))
+    })
 }
 
-fn define(metric: &'static Metric, labels: &[&str]) -> Option<(u32, bool)> {
+fn lookup(metric: &'static Metric, labels: &[&str]) -> Found {
+    if let Some((id, overflow)) = known(metric, labels) {
+        return Found::Here(id, overflow);
+    }
     let own = metrics::series_name(metric, labels);
-    let fits = enlist(metric, &own, labels.is_empty());
-    let name = match fits {
-        true => own,
-        false => metrics::series_name(metric, &vec![OTHER; labels.len()]),
+    if !list::has(&own) && !generation::is_current() {
+        return Found::Elsewhere(own);
+    }
+    match list::enlist(metric, &own, labels.is_empty()) {
+        true => define(metric, labels, &own, false),
+        false => {
+            let shared = metrics::series_name(metric, &vec![OTHER; labels.len()]);
+            define(metric, labels, &shared, true)
+        }
+    }
+}
+
+fn define(metric: &'static Metric, labels: &[&str], name: &str, overflow: bool) -> Found {
+    let Ok(id) = host::define_metric(metric.kind, name) else {
+        return Found::Nowhere;
     };
-    let id = host::define_metric(metric.kind, &name).ok()?;
     SERIES.with_borrow_mut(|series| {
         let hash = series.hash(metric, labels);
         let labels = labels.iter().map(|label| (*label).into()).collect();
@@ -163,11 +199,11 @@ fn define(metric: &'static Metric, labels: &[&str]) -> Option<(u32, bool)> {
             metric,
             labels,
             id,
-            overflow: !fits,
+            overflow,
         };
         series.known.insert_unique(hash, known, |known| known.hash);
     });
-    Some((id, !fits))
+    Found::Here(id, overflow)
 }
 
 impl Series {
@@ -187,70 +223,4 @@ impl Known {
             && self.labels.len() == labels.len()
             && self.labels.iter().zip(labels).all(|(own, other)| **own == **other)
     }
-}
-
-/// Puts a series on the list that all VMs share, if it is not there. `false`: the list is full. What has no labels
-/// always has a place, for there are only as many as the catalogue has rows.
-fn enlist(metric: &Metric, name: &str, always: bool) -> bool {
-    let listed = format!("{COUNT}.{name}");
-    if host::shared(&listed).is_some() {
-        return true;
-    }
-    let most = SERIES.with_borrow(|series| series.most);
-    if !always && most.is_some_and(|most| count().0 >= most) {
-        return false;
-    }
-    match host::set_shared(&listed, b"1", None) {
-        Ok(true) => {}
-        // Another worker is listing it.
-        Ok(false) => return true,
-        Err(error) => {
-            log::warn!("a series could not be listed: status {}", error.status);
-            return true;
-        }
-    }
-    let kind = match metric.kind {
-        Kind::Counter => b'c',
-        Kind::Gauge => b'g',
-        Kind::Histogram => b'h',
-    };
-    for _ in 0..TRIES {
-        let (index, version) = count();
-        if let Ok(true) = host::set_shared(COUNT, &(index + 1).to_le_bytes(), version) {
-            let entry: Vec<u8> = [&[kind], name.as_bytes()].concat();
-            // Not counted, because counting lists a series.
-            if let Err(error) = host::set_shared(&numbered(index), &entry, None) {
-                log::warn!("a series could not be listed: status {}", error.status);
-            }
-            if metric != &metrics::SERIES {
-                observe(&metrics::SERIES, &[], index + 1);
-            }
-            break;
-        }
-    }
-    true
-}
-
-/// How many series are listed, and the version of that number.
-fn count() -> (u64, Option<u32>) {
-    match host::shared(COUNT) {
-        Some((bytes, version)) => (bytes.try_into().map(u64::from_le_bytes).unwrap_or(0), Some(version)),
-        None => (0, None),
-    }
-}
-
-/// A series of the list.
-fn listed(index: u64) -> Option<(Kind, String)> {
-    let (entry, _) = host::shared(&numbered(index))?;
-    let (kind, name) = entry.split_first()?;
-    let kind = match kind {
-        b'c' => Kind::Counter,
-        b'g' => Kind::Gauge,
-        _ => Kind::Histogram,
-    };
-    Some((kind, core::str::from_utf8(name).ok()?.to_owned()))
-}
-
-fn numbered(index: u64) -> String {
-    format!("{COUNT}#{index}")
 }

@@ -5,8 +5,8 @@
 
 use std::cell::RefCell;
 
-use super::host;
 use super::series::survive;
+use super::{generation, host};
 use crate::limit::store::{Books, Census, Clock, Owner, Store, Written};
 use crate::limit::vitals::Watch;
 use crate::pipeline::Now;
@@ -31,7 +31,7 @@ struct Vitals {
 
 impl Vitals {
     fn leads(&self) -> bool {
-        self.own.is_some() && self.watch.leader(&self.census) == self.own
+        self.own.is_some() && self.watch.leader(&self.census, generation::own()) == self.own
     }
 }
 
@@ -90,7 +90,7 @@ pub(super) fn tick() -> bool {
             // Asked again where another VM was first, so it begins from what was known before.
             let mut again = watch.clone();
             let own = own.unwrap_or_else(|| census.enter());
-            let (own, _) = again.tick(own, census);
+            let (own, _) = again.tick(own, generation::own(), census);
             (own, again)
         });
         watch = after;

@@ -37,6 +37,7 @@ CATALOGUE = {
     "tollgate_loop_guard_total": ("counter", {"key", "team", "step", "sign"}),
     "tollgate_set_aside_nanodollars": ("gauge", set()),
     "tollgate_set_aside_tokens": ("gauge", set()),
+    "tollgate_gauges_omitted": ("gauge", set()),
     "tollgate_attempts_total": ("counter", {"model", "provider", "outcome"}),
     "tollgate_request_duration_milliseconds": ("histogram", {"key", "team", "model", "provider"}),
     "tollgate_time_to_first_token_milliseconds": ("histogram", {"key", "team", "model", "provider"}),

@@ -52,6 +52,33 @@ fn a_new_vm_knows_every_series_of_the_old_one() {
 }
 
 #[test]
+fn what_an_old_vm_records_first_outlives_it() {
+    let gateway = gateway();
+    gateway.answers("first", Reply::stream(chat_events(3)));
+    let mut exchange = gateway.begin(chat_stream("gpt-4o"));
+    while exchange.events() < 4 {
+        assert!(exchange.step(), "the answer has begun");
+    }
+    // Another environment, so that everything new goes to a new VM; the stream stays in the old one.
+    gateway.worker.renew_vm();
+    let mut changed = document();
+    changed["max_series"] = json!(9_999);
+    assert!(gateway.configure(&changed));
+    assert_eq!(exchange.run().status, 200);
+    gateway.tick();
+    gateway.worker.end_old_vms();
+    assert_eq!(recorded(&gateway), (1, 0));
+    assert_eq!(
+        gateway
+            .process
+            .metric("tollgate_cost_nanodollars_total", &[("key", "agent")]),
+        CHAT_COST
+    );
+    let durations = gateway.process.samples("tollgate_request_duration_milliseconds", &[]);
+    assert_eq!(durations.len(), 1);
+}
+
+#[test]
 fn an_attempt_in_a_newer_vm_is_still_the_same_request() {
     let answers = [
         ("json", chat_reply()),
