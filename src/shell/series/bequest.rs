@@ -10,6 +10,9 @@ use crate::metrics::{self, CATALOGUE, Kind, OTHER};
 
 const KEY: &str = "tollgate.bequests";
 
+/// What stands before all entries: the host does not tell an empty value, and what version it has, from none.
+const NONE_LEFT: &[u8] = b"-";
+
 /// More is never kept. Between two ticks a few dozen requests end for the first time with a new series.
 const MOST_BYTES: usize = 256 << 10;
 
@@ -46,7 +49,7 @@ pub(super) fn leave(kind: Kind, name: &str, deed: Deed, value: i64) {
     for _ in 0..TRIES {
         let (before, version) = match host::shared(KEY) {
             Some((before, version)) => (before, Some(version)),
-            None => (Vec::new(), None),
+            None => (NONE_LEFT.to_vec(), None),
         };
         if before.len() + entry.len() > MOST_BYTES {
             break;
@@ -65,10 +68,10 @@ pub(in super::super) fn adopt() {
     let Some((left, version)) = host::shared(KEY) else {
         return;
     };
-    if left.is_empty() || !matches!(host::set_shared(KEY, b"", Some(version)), Ok(true)) {
+    let mut rest = left.strip_prefix(NONE_LEFT).unwrap_or_default();
+    if rest.is_empty() || !matches!(host::set_shared(KEY, NONE_LEFT, Some(version)), Ok(true)) {
         return;
     }
-    let mut rest = left.as_slice();
     while let Some((kind, deed, value, name)) = take(&mut rest) {
         record(kind, deed, value, name);
     }

@@ -55,27 +55,31 @@ fn a_new_vm_knows_every_series_of_the_old_one() {
 fn what_an_old_vm_records_first_outlives_it() {
     let gateway = gateway();
     gateway.answers("first", Reply::stream(chat_events(3)));
-    let mut exchange = gateway.begin(chat_stream("gpt-4o"));
-    while exchange.events() < 4 {
-        assert!(exchange.step(), "the answer has begun");
-    }
-    // Another environment, so that everything new goes to a new VM; the stream stays in the old one.
-    gateway.worker.renew_vm();
-    let mut changed = document();
-    changed["max_series"] = json!(9_999);
-    assert!(gateway.configure(&changed));
-    assert_eq!(exchange.run().status, 200);
-    gateway.tick();
-    gateway.worker.end_old_vms();
-    assert_eq!(recorded(&gateway), (1, 0));
-    assert_eq!(
-        gateway
+    gateway.answers("second", Reply::stream(chat_events(3)));
+    // Twice, because what was handed over once leaves its place for the next.
+    for (round, model) in [(1, "gpt-4o"), (2, "gpt-4o-mini")] {
+        let mut exchange = gateway.begin(chat_stream(model));
+        while exchange.events() < 4 {
+            assert!(exchange.step(), "the answer has begun");
+        }
+        // Everything new goes to a new VM; the stream stays in the old one.
+        gateway.worker.renew_vm();
+        let mut changed = document();
+        changed["max_series"] = json!(9_999 + round);
+        assert!(gateway.configure(&changed));
+        assert_eq!(exchange.run().status, 200);
+        gateway.tick();
+        gateway.worker.end_old_vms();
+        assert_eq!(recorded(&gateway), (round, 0), "{model}");
+        let cost = gateway
             .process
-            .metric("tollgate_cost_nanodollars_total", &[("key", "agent")]),
-        CHAT_COST
-    );
-    let durations = gateway.process.samples("tollgate_request_duration_milliseconds", &[]);
-    assert_eq!(durations.len(), 1);
+            .metric("tollgate_cost_nanodollars_total", &[("model", model)]);
+        assert!(cost > 0, "{model}");
+        let durations = gateway
+            .process
+            .samples("tollgate_request_duration_milliseconds", &[("model", model)]);
+        assert_eq!(durations.len(), 1, "{model}");
+    }
 }
 
 #[test]
