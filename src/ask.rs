@@ -37,7 +37,7 @@ pub struct Ask {
     pub usage_asked: bool,
     /// The most output tokens one answer may have, as far as the request says.
     pub max_output_tokens: Option<u64>,
-    /// How many answers are generated for the one prompt (`n`, `best_of`); 1 unless said otherwise.
+    /// How many answers are generated (`n`, `best_of`, for each of several prompts of a completion); 1 unless said otherwise.
     pub choices: u64,
     /// Tokens of input, estimated from the size of its text.
     pub input_estimate: u64,
@@ -316,7 +316,11 @@ fn object(endpoint: Endpoint, cursor: &mut Cursor) -> Result<Ask, AskError> {
         background,
         usage_asked,
         max_output_tokens: most,
-        choices,
+        choices: match endpoint {
+            // Each of several prompts has answers of its own.
+            Endpoint::Completions => choices.saturating_mul(weight.prompts()),
+            _ => choices,
+        },
         input_estimate: weight.tokens(),
         input_most: weight.most_tokens(),
         caches: weight.caches(),

@@ -534,3 +534,50 @@ proptest! {
         prop_assert!(only_model.ends_with(tail));
     }
 }
+
+#[test]
+fn text_that_looks_like_a_medium_is_reckoned_as_text() {
+    let long = "a".repeat(100_000);
+    let most = |endpoint, body: String| read(endpoint, body.as_bytes()).unwrap().input_most;
+    let text = most(
+        Endpoint::ChatCompletions,
+        format!(r#"{{"model":"m","messages":[{{"role":"user","content":"{long}"}}]}}"#),
+    );
+    assert!(text >= 100_000, "{text}");
+    let plain = most(
+        Endpoint::Messages,
+        format!(
+            r#"{{"model":"m","max_tokens":1,"messages":[{{"role":"user","content":[{{"type":"document","source":{{"type":"text","media_type":"text/plain","data":"{long}"}}}}]}}]}}"#
+        ),
+    );
+    assert!(plain >= 100_000, "{plain}");
+    let image = most(
+        Endpoint::ChatCompletions,
+        format!(
+            r#"{{"model":"m","messages":[{{"role":"user","content":[{{"type":"image_url","image_url":{{"url":"data:image/png;base64,{long}"}}}}]}}]}}"#
+        ),
+    );
+    assert!((1_600..5_000).contains(&image), "{image}");
+    let by_address = most(
+        Endpoint::ChatCompletions,
+        r#"{"model":"m","messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":"https://a.test/b.png"}}]}]}"#.to_owned(),
+    );
+    assert!(by_address >= 1_600, "{by_address}");
+}
+
+#[test]
+fn each_of_several_prompts_has_answers_of_its_own() {
+    for (prompt, n, choices) in [
+        (r#""one""#, 1, 1),
+        (r#"["one","two","three"]"#, 1, 3),
+        (r#"["one","two"]"#, 4, 8),
+        ("[1,2,3]", 1, 1),
+        ("[[1,2],[3]]", 2, 4),
+    ] {
+        let body = format!(r#"{{"model":"m","prompt":{prompt},"n":{n}}}"#);
+        let asked = read(Endpoint::Completions, body.as_bytes()).unwrap();
+        assert_eq!(asked.choices, choices, "{prompt}");
+    }
+    let inputs = read(Endpoint::Embeddings, br#"{"model":"m","input":["a","b"]}"#).unwrap();
+    assert_eq!(inputs.choices, 1);
+}

@@ -23,6 +23,15 @@ pub(super) struct Weight {
     messages: u64,
     media: u64,
     numbers: u64,
+    /// Media by where they are named: those that are told by an address or an id are seen only so.
+    named: u64,
+    /// Bytes of what looks like a medium and stands where one may be, and of what stands elsewhere.
+    media_bytes: u64,
+    stray_bytes: u64,
+    /// Whether a document says that it is plain text.
+    plain: bool,
+    /// Prompts of the one request, should it have several.
+    prompts: u64,
     schema: bool,
     caches: bool,
     audio: bool,
@@ -31,7 +40,7 @@ pub(super) struct Weight {
 impl Weight {
     /// The most tokens that it can be. No tokenizer makes more tokens of a text than it has bytes. What stands around
     /// messages and descriptions of tools is known from providers' documentation, with room to spare; what a medium comes
-    /// to is not known, and taken for a large image.
+    /// to is not known, and taken for a large image. Text that only looks like one is text.
     ///
     /// Sources: Anthropic documentation, "Tool use", "Pricing" (up to 804 tokens of system prompt), "Vision".
     pub(super) fn most_tokens(&self) -> u64 {
@@ -40,11 +49,18 @@ impl Weight {
         const WITH_TOOLS: u64 = 804;
         const LARGE_IMAGE: u64 = 1_600;
         self.text_bytes
+            .saturating_add(self.stray_bytes)
+            .saturating_add(if self.plain { self.media_bytes } else { 0 })
             .saturating_add(self.messages.saturating_mul(AROUND_MESSAGE))
-            .saturating_add(self.media.saturating_mul(LARGE_IMAGE))
+            .saturating_add(self.media.max(self.named).saturating_mul(LARGE_IMAGE))
             .saturating_add(self.numbers)
             .saturating_add(AROUND_ALL)
             .saturating_add(if self.schema { WITH_TOOLS } else { 0 })
+    }
+
+    /// How many prompts there are, each with answers of its own: at least one.
+    pub(super) fn prompts(&self) -> u64 {
+        self.prompts.max(1)
     }
 
     /// Whether any of it is to be written to a prompt cache.
@@ -71,6 +87,7 @@ impl Weight {
             weight: self,
             names: member == Member::Schema,
             numbers: member == Member::Tokens,
+            medium_may_be: false,
         }
     }
 }
@@ -80,13 +97,23 @@ pub(super) struct Scale<'a> {
     weight: &'a mut Weight,
     names: bool,
     numbers: bool,
+    /// Whether the member that was named last may hold a medium.
+    medium_may_be: bool,
 }
 
 impl Listener for Scale<'_> {
     fn string(&mut self, inside: &[u8]) {
+        if self.numbers {
+            self.weight.prompts += 1;
+        }
         if inside.len() >= SHORTEST_MEDIUM && is_medium(inside) {
             self.weight.media += 1;
+            match self.medium_may_be && !inside.starts_with(b"data:text/") {
+                true => self.weight.media_bytes += inside.len() as u64,
+                false => self.weight.stray_bytes += inside.len() as u64,
+            }
         } else {
+            self.weight.plain |= inside == b"text/plain";
             self.weight.text_bytes += TextLength::default().of(inside);
         }
     }
@@ -95,9 +122,11 @@ impl Listener for Scale<'_> {
         if self.names {
             self.weight.text_bytes += inside.len() as u64;
         }
+        self.medium_may_be = matches!(inside, b"data" | b"file_data" | b"image_url" | b"url");
         match inside {
             b"cache_control" => self.weight.caches = true,
             b"input_audio" => self.weight.audio = true,
+            b"file_id" | b"file_url" | b"image_url" | b"source" => self.weight.named += 1,
             _ => {}
         }
     }
@@ -109,6 +138,9 @@ impl Listener for Scale<'_> {
     }
 
     fn opened(&mut self, depth: usize) {
+        if depth == 1 && self.numbers {
+            self.weight.prompts += 1;
+        }
         // The elements of an array of messages stand at depth 1.
         if depth == 1 && !self.names {
             self.weight.messages += 1;
