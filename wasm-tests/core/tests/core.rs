@@ -11,6 +11,11 @@ use tollgate::document::Document;
 use tollgate::endpoint::Endpoint;
 use tollgate::handoff::{Handoff, Place};
 use tollgate::headers::Headers;
+use tollgate::limit::admit;
+use tollgate::limit::cell::Cell;
+use tollgate::limit::rule::{Period, Unit};
+use tollgate::limit::store::{Books, Census, Clock, Memory, Owner};
+use tollgate::limit::window::Length;
 use tollgate::meter::{Meter, Passed, Reading};
 use tollgate::metrics::{Metric, Sink};
 use tollgate::pipeline::{self, Ending, Now, Receipt};
@@ -299,9 +304,45 @@ fn what_crosses_between_the_roles_is_64_bits_wide() {
         begun: 1,
         endpoint: Endpoint::ChatCompletions,
         path: "/v1/chat/completions?a=b".to_owned(),
+        max_output_tokens: Some(u64::MAX),
         legs: vec![("first".to_owned(), "gpt-4o".to_owned())],
     };
     assert_eq!(Handoff::decode(&handoff.encode()), Some(handoff));
+}
+
+#[test]
+fn what_is_used_and_when_is_64_bits_wide() {
+    let census = Census::default();
+    let later = Clock {
+        wall: Now(T0).seconds(),
+        steady: 1 << 42,
+    };
+    let year = Period::Rolling { seconds: 31_536_000 };
+    let mut cell = Cell::default();
+    cell.tokens().add(Length::MINUTE, later.steady, 5_000_000_000);
+    cell.spend(Unit::Nanodollars, year, later, 1 << 62);
+    cell.hold(Owner(1), |held| held.nanodollars = 1 << 41);
+    let mut again = Cell::decode(cell.into_bytes(), &census);
+    assert_eq!(again.tokens().sum(Length::MINUTE, later.steady + 59_999), 5_000_000_000);
+    assert_eq!(again.tokens().sum(Length::MINUTE, later.steady + 60_000), 0);
+    assert_eq!(again.set_aside().nanodollars, 1 << 41);
+    let mut ledger = again.ledger(Unit::Nanodollars, year).unwrap();
+    assert_eq!(ledger.spent(later), 1 << 62);
+    assert_eq!(ledger.until_afresh(later), 31_536_000_000);
+}
+
+#[test]
+fn a_request_is_counted_in_and_out() {
+    let (mut store, census) = (Memory::default(), Census::default());
+    let mut books = Books {
+        store: &mut store,
+        clock: Clock::default(),
+        owner: Owner(1),
+        census: &census,
+    };
+    admit::enter("key", &mut books).unwrap();
+    assert_eq!(admit::leave("key", Owner(1), &mut books), Ok(true));
+    assert_eq!(admit::leave("key", Owner(1), &mut books), Ok(false));
 }
 
 /// Sums of what is observed, by metric.
@@ -327,11 +368,21 @@ fn a_whole_exchange_comes_to_the_same_bill() {
         ("content-type", "application/json"),
         ("content-length", "1073741823"),
     ]);
-    let Receipt::Await(received) = pipeline::receive(&world, &headers, false, Now(T0)) else {
+    let (mut store, census) = (Memory::default(), Census::default());
+    let mut books = Books {
+        store: &mut store,
+        clock: Clock {
+            wall: Now(T0).seconds(),
+            steady: 5_000_000_000,
+        },
+        owner: Owner(1),
+        census: &census,
+    };
+    let Receipt::Await(received) = pipeline::receive(&world, &headers, false, Now(T0), &mut books) else {
         panic!("not received")
     };
     let body = br#"{"model":"best","stream":true,"messages":[]}"#;
-    let mut sent = received.ask(body).expect("the key may use the model");
+    let mut sent = received.ask(body, &mut books).expect("the key may use the model");
     assert_eq!(sent.cluster(), Some("first"));
     sent.begin(&headers).unwrap();
     let translated = String::from_utf8(sent.translate(body).unwrap()).unwrap();
