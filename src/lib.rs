@@ -73,6 +73,7 @@ pub mod fault;
 pub mod framing;
 pub mod guard;
 pub mod handoff;
+pub mod hash;
 pub mod headers;
 pub mod json;
 pub mod limit;
