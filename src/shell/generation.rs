@@ -7,7 +7,7 @@
 use std::cell::Cell;
 
 use super::host;
-use crate::guard::hash;
+use crate::hash;
 
 const KEY: &str = "tollgate.generation";
 

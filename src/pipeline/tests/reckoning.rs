@@ -13,7 +13,7 @@ use crate::pipeline::want;
 fn prices() -> impl Strategy<Value = Value> {
     let usd = || (0..60_000_u32).prop_map(|thousandths| f64::from(thousandths) / 1e3);
     let price = move |provider: &'static str| {
-        let tier = (0..2_000_u64, usd(), usd());
+        let tier = (1..2_000_u64, usd(), usd());
         let rates = (usd(), usd(), usd(), usd(), usd());
         (rates, prop::option::of(tier), prop::option::of(0..50_000_u32)).prop_map(
             move |((input, output, cached, write, reasoning), tier, per_request)| {
