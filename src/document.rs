@@ -18,6 +18,7 @@ mod entries;
 mod keys;
 mod limits;
 mod loop_guard;
+mod repeated;
 mod shape;
 pub mod spelling;
 
@@ -77,11 +78,13 @@ pub struct Document {
     pub models: Entries<Model>,
 
     /// The teams keys belong to, by name.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "repeated::teams")]
+    #[cfg_attr(not(target_arch = "wasm32"), schemars(with = "Entries<Team>"))]
     pub teams: Entries<Team>,
 
     /// The virtual keys. `tollgate key new` mints one.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "repeated::keys")]
+    #[cfg_attr(not(target_arch = "wasm32"), schemars(with = "Vec<Key>"))]
     pub keys: Vec<Key>,
 
     /// Prices that are not in the bundled list, or differ from it. `tollgate prices` shows the bundled ones.
@@ -223,8 +226,13 @@ pub struct Warning {
 impl Document {
     /// Reads the document's text. On failure, every problem of shape that can be told apart, at least one.
     pub fn parse(text: &str) -> Result<Self, Vec<Problem>> {
-        let mut document: Self = serde_json::from_str(text).map_err(|error| shape::problems(text, &error))?;
-        document.digest = Sha256::digest(text.as_bytes()).into();
+        Self::parse_known(text, || Sha256::digest(text.as_bytes()).into())
+    }
+
+    /// As [`Document::parse`], where somebody may know the text's SHA-256: to compute it takes longer than all the rest.
+    pub fn parse_known(text: &str, digest: impl FnOnce() -> [u8; 32]) -> Result<Self, Vec<Problem>> {
+        let mut document: Self = serde_json::from_str(text).map_err(|error| shape::problems(text, error))?;
+        document.digest = digest();
         Ok(document)
     }
 

@@ -36,11 +36,10 @@
 //!
 //! # Reading order
 //!
-//! [`conversation`] (on [`canonical`] and [`hash`]), [`session`] (with `velocity`), [`table`].
+//! [`conversation`] (on [`canonical`] and [`crate::hash`]), [`session`] (with `velocity`), [`table`].
 
 pub mod canonical;
 pub mod conversation;
-pub mod hash;
 pub mod rule;
 pub mod session;
 pub mod table;

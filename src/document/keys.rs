@@ -1,6 +1,9 @@
 //! Who uses Tollgate, as the operator writes it: teams, virtual keys and operators.
 //!
-//! In: their members. Out: the same, as they are written. A key itself is never here, only its hash.
+//! In: their members. Out: the same, as they are written; what is written alike is shared. A key itself is never here, only
+//! its hash.
+
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -13,11 +16,11 @@ use super::{Budgets, Entries, KeyLoopGuard, Limits, Mode};
 pub struct Team {
     /// Rate limits of its keys together.
     #[serde(default)]
-    pub limits: Option<Limits>,
+    pub limits: Option<Arc<Limits>>,
 
     /// What its keys together may spend.
     #[serde(default)]
-    pub budget: Option<Budgets>,
+    pub budget: Option<Arc<Budgets>>,
 
     /// `shadow`: everything that concerns its keys is computed and reported, and nothing refuses or changes their requests.
     /// Default: `enforce`.
@@ -43,7 +46,7 @@ pub struct Key {
 
     /// The models the key may use: names, aliases, or prefixes that end in `*`. Default: all of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub models: Option<Vec<String>>,
+    pub models: Option<Arc<Vec<String>>>,
 
     /// Whether the key is refused. Default: false.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -55,11 +58,11 @@ pub struct Key {
 
     /// Its rate limits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub limits: Option<Limits>,
+    pub limits: Option<Arc<Limits>>,
 
     /// What it may spend.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub budget: Option<Budgets>,
+    pub budget: Option<Arc<Budgets>>,
 
     /// `shadow`: everything that concerns it is computed and reported, and nothing refuses or changes its requests.
     /// Default: `enforce`.
@@ -68,8 +71,8 @@ pub struct Key {
 
     /// Further limits and budgets for each of some models: by name, alias, or prefix that ends in `*`. Of several that
     /// match a model, its name or alias comes first, then the longest prefix.
-    #[serde(default, skip_serializing_if = "Entries::is_empty")]
-    pub per_model: Entries<PerModel>,
+    #[serde(default, skip_serializing_if = "no_entries")]
+    pub per_model: Arc<Entries<PerModel>>,
 
     /// Its loop guard, or `"off"`. Default: the document's `loop_guard`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -101,4 +104,8 @@ pub struct PerModel {
     /// What the key may spend on one such model. Each model has its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub budget: Option<Budgets>,
+}
+
+fn no_entries(entries: &Arc<Entries<PerModel>>) -> bool {
+    entries.is_empty()
 }

@@ -8,13 +8,13 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use serde_path_to_error::{Path, Segment};
 
-use super::{Budget, Document, Key, Model, Operator, PerModel, Problem, Provider, Team, member, spelling};
+use super::{Budget, Document, Key, Model, Operator, PerModel, Problem, Provider, Team, member, repeated, spelling};
 use crate::price::PriceSpec;
 
 /// No more problems than this are reported of one document: beyond it nobody reads them.
 const MOST: usize = 50;
 
-pub(super) fn problems(text: &str, error: &serde_json::Error) -> Vec<Problem> {
+pub(super) fn problems(text: &str, error: serde_json::Error) -> Vec<Problem> {
     let mut root: Value = match serde_json::from_str(text) {
         Ok(root) => root,
         Err(error) => return vec![syntax(text, &error)],
@@ -38,7 +38,8 @@ pub(super) fn problems(text: &str, error: &serde_json::Error) -> Vec<Problem> {
     subject::<Document>("", &mut root, &mut found);
     if found.is_empty() {
         // A `Value` keeps the last of two equal members, so only the text itself shows that there are two.
-        let Shape { problem, remedy, .. } = Shape::of(error);
+        let error = repeated::first_error(text, error);
+        let Shape { problem, remedy, .. } = Shape::of(&error);
         let place = format!("{problem} (line {}, column {})", error.line(), error.column());
         found.push(Problem {
             path: String::new(),

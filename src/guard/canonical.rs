@@ -3,7 +3,7 @@
 //! In: JSON. Out: a hash in which the order of members, white space, escapes and the spelling of small numbers do not
 //! count. It does not build what it reads: an object's hash is the sum of its members', which needs no sorting.
 
-use super::hash;
+use crate::hash;
 use crate::json::strict::{self, Cursor, Kind, Wrong};
 
 /// The deepest nesting that is read; what is deeper counts as it is spelled.

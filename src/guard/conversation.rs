@@ -9,9 +9,9 @@
 
 use std::collections::VecDeque;
 
-use super::hash;
 use crate::{
     endpoint::Endpoint,
+    hash,
     json::strict::{self, Cursor, Wrong},
 };
 

@@ -15,10 +15,10 @@ use super::{
     Finding,
     bytes::Reader,
     conversation::{Conversation, session_hash},
-    hash,
     rule::Rules,
     session::{FORGOTTEN_AFTER_MS, Session},
 };
+use crate::hash;
 
 /// How many buckets there are.
 pub const BUCKETS: u32 = 1024;

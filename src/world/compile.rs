@@ -191,7 +191,7 @@ impl Findings {
         });
     }
 
-    fn objection(&mut self, path: &str, objection: Option<(String, String)>) {
+    fn objection(&mut self, path: impl Into<String>, objection: Option<(String, String)>) {
         if let Some((problem, remedy)) = objection {
             self.problem(path, problem, remedy);
         }

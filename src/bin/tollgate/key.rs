@@ -2,6 +2,7 @@
 
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::{Context, anyhow, bail};
 use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
@@ -78,7 +79,7 @@ fn mint(new: New) -> anyhow::Result<ExitCode> {
         name: new.name,
         sha256: HEXLOWER.encode(&caller::digest(secret.as_bytes())),
         team: new.team,
-        models: new.models,
+        models: new.models.map(Arc::new),
         expires: new.expires,
         ..Key::default()
     };

@@ -5,7 +5,8 @@
 use std::collections::VecDeque;
 
 use super::{Fields, Place, TURNS, Turn, inside, objects};
-use crate::guard::{canonical, hash};
+use crate::guard::canonical;
+use crate::hash;
 
 /// The most calls of one turn that are looked at.
 const CALLS: usize = 32;

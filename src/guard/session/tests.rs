@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::guard::hash;
+use crate::hash;
 
 const SECOND: u64 = 1_000;
 const MINUTE: u64 = 60 * SECOND;

@@ -33,15 +33,15 @@ pub(super) fn compile(
     let model_names = Names::new(models);
     let mut lists = Lists::new(&model_names);
     let mut per_models = PerModels::new(&model_names);
+    let all = Place::At("keys");
     for (index, written) in document.keys.iter().enumerate() {
-        let path = format!("keys[{index}]");
-        let place = Place::At(&path);
+        let place = all.element(index);
         let name = written.name.as_str();
-        findings.objection(&format!("{path}.name"), names::objection(name));
+        findings.objection(place.member("name"), names::objection(name));
         if let Some(first) = key_names.insert(name, index) {
             let problem = format!("`{name}` is also the name of keys[{first}]");
             findings.problem(
-                format!("{path}.name"),
+                place.member("name"),
                 problem,
                 "choose another name: metrics are counted by it",
             );
@@ -50,16 +50,12 @@ pub(super) fn compile(
             Ok(digest) => {
                 if let Some(first) = compiled.digests.insert(digest, KeyId(index as u32)) {
                     let problem = format!("keys[{}] is the same key", first.0);
-                    findings.problem(
-                        format!("{path}.sha256"),
-                        problem,
-                        "mint another with `tollgate key new`",
-                    );
+                    findings.problem(place.member("sha256"), problem, "mint another with `tollgate key new`");
                 }
             }
-            Err((problem, remedy)) => findings.problem(format!("{path}.sha256"), problem, remedy),
+            Err((problem, remedy)) => findings.problem(place.member("sha256"), problem, remedy),
         }
-        let team = team(&path, written, teams, document, findings);
+        let team = team(place, written, teams, document, findings);
         let models = match &written.models {
             None => Allowed::All,
             Some(patterns) => lists.allowed(place, patterns, findings),
@@ -74,7 +70,7 @@ pub(super) fn compile(
                 .expires
                 .as_deref()
                 .and_then(|text| numbers::time(place.member("expires"), text, findings)),
-            rules: rulebook.rules(place, written.limits.as_ref(), written.budget.as_ref(), findings),
+            rules: rulebook.rules(place, written.limits.as_deref(), written.budget.as_deref(), findings),
             shadow: written.mode == Some(Mode::Shadow),
             per_model,
             guard: guards.of_key(place, written.loop_guard.as_ref(), findings),
@@ -84,7 +80,7 @@ pub(super) fn compile(
 }
 
 fn team(
-    path: &str,
+    place: Place<'_>,
     written: &Written,
     teams: &HashMap<&str, TeamId>,
     document: &Document,
@@ -95,7 +91,7 @@ fn team(
     if id.is_none() {
         let known = document.teams.0.iter().map(|(name, _)| name.as_str());
         let remedy = findings.suggestion(name, known, "add it to `teams`");
-        findings.problem(format!("{path}.team"), format!("there is no team `{name}`"), remedy);
+        findings.problem(place.member("team"), format!("there is no team `{name}`"), remedy);
     }
     id
 }
@@ -116,20 +112,25 @@ pub(super) fn digest(hex: &str) -> Result<[u8; 32], (&'static str, &'static str)
     if hex.len() != 64 {
         return Err(NOT_HEX);
     }
-    for (byte, pair) in bytes.iter_mut().zip(hex.as_bytes().chunks_exact(2)) {
-        *byte = pair
-            .iter()
-            .try_fold(0, |byte, digit| Some(byte << 4 | nibble(*digit)?))
-            .ok_or(NOT_HEX)?;
+    let (pairs, _) = hex.as_bytes().as_chunks::<2>();
+    let mut wrong = 0;
+    for (byte, [high, low]) in bytes.iter_mut().zip(pairs) {
+        let (high, low) = (nibble(*high), nibble(*low));
+        wrong |= high | low;
+        *byte = high << 4 | low;
+    }
+    if wrong > 0xF {
+        return Err(NOT_HEX);
     }
     Ok(bytes)
 }
 
-fn nibble(digit: u8) -> Option<u8> {
+/// A digit's value; more than that of any digit where it is none.
+fn nibble(digit: u8) -> u8 {
     match digit {
-        b'0'..=b'9' => Some(digit - b'0'),
-        b'a'..=b'f' => Some(digit - b'a' + 10),
-        b'A'..=b'F' => Some(digit - b'A' + 10),
-        _ => None,
+        b'0'..=b'9' => digit - b'0',
+        b'a'..=b'f' => digit - b'a' + 10,
+        b'A'..=b'F' => digit - b'A' + 10,
+        _ => u8::MAX,
     }
 }

@@ -20,7 +20,7 @@ pub(super) fn compile(document: &Document, keys: &HashMap<[u8; 32], KeyId>, find
     for (index, written) in document.operators.iter().enumerate() {
         let path = format!("operators[{index}]");
         let name = written.name.as_str();
-        findings.objection(&format!("{path}.name"), names::objection(name));
+        findings.objection(format!("{path}.name"), names::objection(name));
         if let Some(first) = operator_names.insert(name, index) {
             let problem = format!("`{name}` is also the name of operators[{first}]");
             findings.problem(format!("{path}.name"), problem, "choose another name");

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use hashbrown::HashSet;
+use hashbrown::{HashMap, HashSet};
 
 use super::{Findings, numbers, place::Place};
 use crate::caller::UnixSeconds;
@@ -21,10 +21,15 @@ const MOST_BUDGETS: usize = 16;
 /// From a minute to 400 days.
 const OVER: (u64, u64, &str) = (60, 400 * 86_400, "from \"1m\" to \"400d\"");
 
-/// The rules of all subjects.
+/// Which limits and budgets of the document, by where they are in memory: what is written alike is there once.
+type Written = (Option<*const Limits>, Option<*const Budgets>);
+
+/// The rules of all subjects of one document.
 #[derive(Default)]
 pub(super) struct Rulebook {
     known: HashSet<Arc<Rules>>,
+    /// Those of what is written there, where there was nothing to say of it.
+    flawless: HashMap<Written, Option<Arc<Rules>>>,
     /// Where a raise is written, and when it is over.
     pub(super) raises: Vec<(String, UnixSeconds)>,
 }
@@ -32,6 +37,28 @@ pub(super) struct Rulebook {
 impl Rulebook {
     /// The rules of what is at `place`. `None`: there are none.
     pub(super) fn rules(
+        &mut self,
+        place: Place<'_>,
+        limits: Option<&Limits>,
+        budgets: Option<&Budgets>,
+        findings: &mut Findings,
+    ) -> Option<Arc<Rules>> {
+        let written = (limits.map(std::ptr::from_ref), budgets.map(std::ptr::from_ref));
+        if let Some(rules) = self.flawless.get(&written) {
+            return rules.clone();
+        }
+        let said = |rulebook: &Self, findings: &Findings| {
+            rulebook.raises.len() + findings.problems.len() + findings.warnings.len()
+        };
+        let before = said(self, findings);
+        let rules = self.compiled(place, limits, budgets, findings);
+        if said(self, findings) == before {
+            self.flawless.insert(written, rules.clone());
+        }
+        rules
+    }
+
+    fn compiled(
         &mut self,
         place: Place<'_>,
         limits: Option<&Limits>,

@@ -3,7 +3,7 @@
 use hashbrown::HashMap;
 
 use super::{Findings, place::Place, rules::Rulebook};
-use crate::document::{Document, Mode, member};
+use crate::document::{Document, Mode};
 use crate::world::{Team, TeamId, names};
 
 pub(super) struct Teams<'d> {
@@ -13,24 +13,20 @@ pub(super) struct Teams<'d> {
 
 pub(super) fn compile<'d>(document: &'d Document, rulebook: &mut Rulebook, findings: &mut Findings) -> Teams<'d> {
     let mut compiled = Teams {
-        teams: Vec::new(),
-        names: HashMap::new(),
+        teams: Vec::with_capacity(document.teams.0.len()),
+        names: HashMap::with_capacity(document.teams.0.len()),
     };
     for (name, written) in &document.teams.0 {
-        let path = member("teams", name);
-        findings.objection(&path, names::objection(name));
+        let place = Place::At("teams");
+        let place = place.member(name);
+        findings.objection(place, names::objection(name));
         let id = TeamId(compiled.teams.len() as u32);
         if compiled.names.insert(name.as_str(), id).is_some() {
-            findings.problem(&path, "the team is written twice", "keep one of them");
+            findings.problem(place, "the team is written twice", "keep one of them");
         }
         compiled.teams.push(Team {
             name: name.as_str().into(),
-            rules: rulebook.rules(
-                Place::At(&path),
-                written.limits.as_ref(),
-                written.budget.as_ref(),
-                findings,
-            ),
+            rules: rulebook.rules(place, written.limits.as_deref(), written.budget.as_deref(), findings),
             shadow: written.mode == Some(Mode::Shadow),
         });
     }

@@ -1,7 +1,7 @@
 //! What a request costs in instructions of the module and in memory. The numbers are printed; asserted are only shapes
 //! that hold on any machine, because instructions do not depend on one.
 
-use wasm_tests::{Reply, Request};
+use wasm_tests::{Process, Reply, Request, Role, Worker};
 
 use crate::fixture::*;
 
@@ -136,4 +136,55 @@ fn limits_cost_the_same_for_every_request() {
     let later = instructions(&gateway, &chat("gpt-4o"));
     println!("instructions: without limits {off}, with all of them {first}, with full windows {later}");
     assert!(later <= 3 * off, "{off} without limits, {later} with full windows");
+}
+
+/// As many keys in a tenth as many teams, limited all of them.
+fn crowded(keys: usize) -> String {
+    let rules = serde_json::json!({
+        "limits": {"rpm": 1_000_000, "tpm": 1_000_000_000, "parallel": 1_000},
+        "budget": [{"usd": 1_000_000, "per": "month"}, {"tokens": 1_000_000_000_000_u64, "over": "24h"}]
+    });
+    let mut document = document();
+    for number in 0..keys / 10 {
+        document["teams"][format!("team-{number:04}")] = rules.clone();
+    }
+    let key = |number: usize| {
+        let mut key = serde_json::json!({
+            "name": format!("key-{number:05}"),
+            "sha256": sha256(&format!("tg-{number}")),
+            "team": format!("team-{:04}", number % (keys / 10)),
+        });
+        merge(&mut key, rules.clone());
+        key
+    };
+    document["keys"] = (0..keys).map(key).collect();
+    document.to_string()
+}
+
+#[test]
+fn a_key_costs_the_same_among_ten_thousand_as_among_a_thousand() {
+    let configured = |keys: usize| {
+        let document = crowded(keys);
+        let process = Process::start();
+        let worker = Worker::start(&process, &ENV);
+        let cost = |role| {
+            let before = worker.instructions();
+            assert!(worker.configure(role, &document), "{}", process.log_text());
+            worker.instructions() - before
+        };
+        let (first, second) = (cost(Role::Gateway), cost(Role::Provider));
+        println!(
+            "configuring {keys} keys, {} kB: instructions {first}, of the other role {second}; memory {} kB",
+            document.len() / 1024,
+            worker.memory_bytes() / 1024
+        );
+        first
+    };
+    let (few, some, many) = (configured(100), configured(1_000), configured(10_000));
+    let (early, late) = ((some - few) / 900, (many - some) / 9_000);
+    println!("instructions: each of 1,000 keys {early}, each of 10,000 {late}");
+    assert!(
+        late <= early + early / 5,
+        "{early} a key among 1,000, {late} among 10,000"
+    );
 }
