@@ -29,8 +29,7 @@
 //! 2. What it reads: [`headers`], [`endpoint`], [`caller`], [`ask`] (a request's body), [`meter`] (an answer, as it passes),
 //!    on [`framing`] and [`json`], with [`dialect`] for what the numbers mean and [`estimate`] for what was not reported.
 //! 3. What it may do: [`limit`] (rate limits and budgets, set aside before and settled after) and [`guard`] (agents that run
-//!    in a loop). Both are arithmetic on bytes of a store that all workers share; what is only to be recognised again is
-//!    a [`hash`].
+//!    in a loop, on [`hash`]). Both are arithmetic on bytes of a store that all workers share.
 //! 4. What it is judged by: [`document`] (what the operator writes), compiled to a [`world`] that cannot be wrong;
 //!    [`provider`], [`route`], [`price`].
 //! 5. What comes out: [`fault`] (a refusal, in the client's dialect), [`record`] and [`metrics`] (the catalogue),
