@@ -108,6 +108,13 @@ pub enum AskError {
         /// Byte offset of its second occurrence, from 0.
         offset: usize,
     },
+    /// A member that decides routing or money is written in another case, which some servers read and others do not.
+    MemberCase {
+        /// The member, as it is to be written.
+        name: &'static str,
+        /// Byte offset, from 0.
+        offset: usize,
+    },
     /// There is no `model`.
     ModelMissing,
     /// `model` is not a string.
@@ -140,6 +147,7 @@ impl fmt::Display for AskError {
             }
             Self::TooDeep { limit } => write!(f, "the request body is nested more than {limit} levels deep"),
             Self::DuplicateMember { name, .. } => write!(f, "the member '{name}' occurs more than once"),
+            Self::MemberCase { name, .. } => write!(f, "the member '{name}' is written in another case"),
             Self::ModelMissing => write!(f, "the member 'model' is missing"),
             Self::ModelNotString => write!(f, "the member 'model' must be a string"),
             Self::FormMalformed { what } => write!(f, "the multipart form cannot be read: {what}"),
@@ -195,7 +203,8 @@ pub fn read(endpoint: Endpoint, body: &[u8]) -> Result<Ask, AskError> {
             | AskError::ModelMissing
             | AskError::ModelNotString
             | AskError::WrongType { .. }
-            | AskError::DuplicateMember { .. }),
+            | AskError::DuplicateMember { .. }
+            | AskError::MemberCase { .. }),
         ) => cursor.finish().map_err(AskError::from).and(Err(error)),
         Ok(ask) => cursor.finish().map_err(AskError::from).map(|()| ask),
         error => error,
@@ -233,13 +242,18 @@ fn object(endpoint: Endpoint, cursor: &mut Cursor) -> Result<Ask, AskError> {
     let mut most: Option<u64> = None;
     let mut most_spans = Vec::new();
     let mut most_null = None;
+    let mut unlimited = false;
     let mut service_tier = None;
     let mut audio = false;
+    let mut caches = false;
     let mut choices = 1;
     cursor.object(|cursor, name, offset| -> Result<(), AskError> {
         let member = Member::named(name);
-        if let Some(name) = seen.again(name, member) {
+        if let Some(name) = seen.again(name) {
             fault.get_or_insert(AskError::DuplicateMember { name, offset });
+        }
+        if let Some(name) = member::in_another_case(name) {
+            fault.get_or_insert(AskError::MemberCase { name, offset });
         }
         let Some(member) = member else {
             cursor.value(1, &mut ())?;
@@ -290,14 +304,21 @@ fn object(endpoint: Endpoint, cursor: &mut Cursor) -> Result<Ask, AskError> {
             (Member::Most(_) | Member::Choices(_), Kind::Null) => {}
             // By another name it is none: the provider would not look at it.
             (Member::Most(name), Kind::Number) if most_names(endpoint).contains(&name) => {
-                most = most.max(count(cursor.slice(span.clone())));
+                let number = count(cursor.slice(span.clone()));
+                // Negative numbers are "no limit" to some servers, whatever else the request says.
+                unlimited |= number.is_none();
+                most = most.max(number);
                 most_spans.push(span);
             }
             (Member::Most(_), Kind::Number) => {}
             (Member::ServiceTier, Kind::String) => {
                 let inside = cursor.slice(span.start + 1..span.end.saturating_sub(1));
-                service_tier = String::from_utf8(inside.to_vec()).ok();
+                let tier = strict::unescaped(inside).and_then(|tier| String::from_utf8(tier.into_owned()).ok());
+                service_tier = service_tier.take().or(tier);
             }
+            // Anthropic bills what is to be fast at rates of its own, as others bill a tier.
+            (Member::Speed, Kind::String) => service_tier = Some("fast".to_owned()),
+            (Member::Caches, _) => caches = true,
             (Member::Audio, _) => audio = true,
             (Member::Choices(_), Kind::Number) => choices = choices.max(count(cursor.slice(span)).unwrap_or(1)),
             (Member::Most(name) | Member::Choices(name), _) => wrong(name),
@@ -315,15 +336,15 @@ fn object(endpoint: Endpoint, cursor: &mut Cursor) -> Result<Ask, AskError> {
         stream,
         background,
         usage_asked,
-        max_output_tokens: most,
+        max_output_tokens: most.filter(|_| !unlimited),
         choices: match endpoint {
             // Each of several prompts has answers of its own.
             Endpoint::Completions => choices.saturating_mul(weight.prompts()),
             _ => choices,
         },
         input_estimate: weight.tokens(),
-        input_most: weight.most_tokens(),
-        caches: weight.caches(),
+        input_most: weight.most_tokens(cursor.length() as u64).max(weight.tokens()),
+        caches: caches || weight.caches(),
         audio: audio || weight.audio(),
         service_tier,
         include_usage: options,

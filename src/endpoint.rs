@@ -143,6 +143,11 @@ pub fn takes_model(path: &str) -> bool {
     segment(path, 1).is_some_and(|name| TAKE.contains(&name.as_str()))
 }
 
+/// Whether a path keeps files and nothing else, which costs nothing at the time.
+pub fn keeps_files(path: &str) -> bool {
+    segment(path, 1).is_some_and(|name| matches!(name.as_str(), "files" | "uploads"))
+}
+
 /// Whether a path leads to a connection that cannot be metered: `/v1/realtime/…` gives out credentials for WebSockets.
 pub fn leads_to_upgrade(path: &str) -> bool {
     segment(path, 1).as_deref() == Some("realtime")
@@ -247,6 +252,7 @@ mod tests {
         }
         assert!(leads_to_upgrade("/v1/Realtime/client_secrets"));
         assert!(!leads_to_upgrade("/v1/files/realtime"));
+        assert!(keeps_files("/v1/Files") && keeps_files("/v1/uploads/u/parts") && !keeps_files("/v1/batches"));
     }
 
     #[test]

@@ -63,6 +63,8 @@ pub enum Fault {
     Background,
     /// A limit, a budget or the loop guard stands in the way.
     Limited(Box<Limited>),
+    /// A budget concerns the request, and nothing can be known of what it costs.
+    CostUnknown,
     /// Only an operator's key opens this.
     OperatorOnly,
     /// There is no such key or session.
@@ -134,6 +136,7 @@ impl Fault {
                 Kind::Budget => "refused_budget",
                 Kind::Loop(_) => "refused_loop",
             },
+            Self::CostUnknown => "refused_cost_unknown",
             Self::OperatorOnly => "refused_operator_only",
             Self::SubjectUnknown => "refused_subject_unknown",
             Self::ProviderNone => "refused_no_provider",
@@ -319,6 +322,14 @@ impl Fault {
                 param: None,
                 message: limited.message.clone(),
             },
+            Self::CostUnknown => invalid(
+                403,
+                Some("cost_unknown"),
+                None,
+                "Your key is held to a budget, and what this request costs cannot be known. Name a model where the endpoint takes \
+                 one."
+                    .to_owned(),
+            ),
             Self::OperatorOnly => invalid(
                 403,
                 Some("operator_only"),
@@ -365,7 +376,7 @@ fn anthropic_type(status: u16) -> &'static str {
 fn body_param(error: &AskError) -> Option<&'static str> {
     match error {
         AskError::ModelMissing | AskError::ModelNotString => Some("model"),
-        AskError::DuplicateMember { name, .. } => Some(name),
+        AskError::DuplicateMember { name, .. } | AskError::MemberCase { name, .. } => Some(name),
         AskError::WrongType { member } => Some(member),
         _ => None,
     }

@@ -79,6 +79,10 @@ pub const OUTCOMES: &[(&str, &str)] = &[
     ("refused_rate_limit", "429: a rate limit is used up"),
     ("refused_budget", "429: a budget is used up"),
     ("refused_loop", "429: the loop guard slows or blocks the session"),
+    (
+        "refused_cost_unknown",
+        "403: a budget concerns the request, and its cost cannot be known",
+    ),
     ("refused_operator_only", "403: only an operator's key may do this"),
     ("refused_subject_unknown", "404: there is no such key"),
     ("provider_timeout", "504: no provider answered in time"),
@@ -292,7 +296,8 @@ No label value is ever chosen by a client.
 - `rule`: `<scope>.rpm`, `<scope>.tpm`, `<scope>.parallel`, `<scope>.budget.<window>`, `<scope>.token_budget.<window>`, or
   `loop_guard.<sign>`.
 - `scope`: whose rule it is: `key`, `team`, `key_model` (a key with one model), `model`, `provider`, or `all`.
-- `limit`: `rpm`, `tpm` or `parallel`. `window`: `hour`, `day`, `week`, `month`, or `rolling_24h` and the like. `then`: what
+- `limit`: `rpm`, `tpm` or `parallel`. `window`: `hour`, `day`, `week`, `month` (`day+01:00` at an
+  offset from UTC), or `rolling_24h` and the like. `then`: what
   follows when a budget is used up: `block`, `downgrade`, `clamp` or `warn`, with `_shadow` behind it in shadow mode.
 - `served`: the model that a request was sent on to; there `model` is the one it asked for.
 - `step`: what the loop guard did: `warn`, `slow` or `block`. `sign`: what gave a loop away: `tool_calls`, `requests` or

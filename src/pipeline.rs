@@ -102,6 +102,8 @@ pub struct Arrival {
     pub since: Now,
     /// The host's id of the request; empty where it has none.
     pub request_id: Box<str>,
+    /// Whether its path keeps files and nothing else.
+    pub keeps_files: bool,
     /// By whom it is counted among its key's requests that are there; `None`: it is not.
     pub present: Option<Owner>,
 }
@@ -148,6 +150,7 @@ pub fn receive(world: &Rc<World>, headers: &Headers, ends: bool, now: Now, books
         key: None,
         since: now,
         request_id: headers.text("x-request-id").unwrap_or_default().into(),
+        keeps_files: endpoint == Some(Endpoint::Other) && endpoint::keeps_files(path),
         present: None,
     };
     match judge(&mut arrival, headers, ends, at, path, books) {

@@ -23,8 +23,12 @@ pub(super) enum Member {
     Background,
     /// `service_tier`
     ServiceTier,
+    /// `speed`
+    Speed,
     /// Says that audio is wanted.
     Audio,
+    /// `cache_control`
+    Caches,
     /// Not read, but two readers must not see two values.
     Guarded,
 }
@@ -56,6 +60,8 @@ fn known(name: &[u8]) -> Option<(u32, &'static str, Member)> {
         b"metadata" => (21, "metadata", Member::Guarded),
         b"background" => (22, "background", Member::Background),
         b"audio" => (23, "audio", Member::Audio),
+        b"speed" => (24, "speed", Member::Speed),
+        b"cache_control" => (25, "cache_control", Member::Caches),
         _ => return None,
     })
 }
@@ -72,20 +78,20 @@ pub(super) struct Seen(u32);
 
 impl Seen {
     /// Notes a member. Its name, when it was there before.
-    ///
-    /// Names that differ only in case count as one: some servers (Go's `encoding/json`, for one) read `Model` as `model`,
-    /// and the last of the two.
-    pub(super) fn again(&mut self, name: &[u8], member: Option<Member>) -> Option<&'static str> {
-        const LONGEST: usize = "max_completion_tokens".len();
-        let (bit, name) = if member.is_some() {
-            known(name).map(|(bit, name, _)| (bit, name))?
-        } else if name.len() <= LONGEST && name.iter().any(u8::is_ascii_uppercase) {
-            known(&name.to_ascii_lowercase()).map(|(bit, name, _)| (bit, name))?
-        } else {
-            return None;
-        };
+    pub(super) fn again(&mut self, member: &[u8]) -> Option<&'static str> {
+        let (bit, name, _) = known(member)?;
         let before = self.0;
         self.0 |= 1 << bit;
         (before & (1 << bit) != 0).then_some(name)
     }
+}
+
+/// The name that differs from this one only in case, of a member that decides something. Some servers (Go's `encoding/json`,
+/// for one) read `Model` as `model`, and the last of the two; nobody writes it so who does not want to be misread.
+pub(super) fn in_another_case(name: &[u8]) -> Option<&'static str> {
+    const LONGEST: usize = "max_completion_tokens".len();
+    if name.len() > LONGEST || !name.iter().any(u8::is_ascii_uppercase) {
+        return None;
+    }
+    known(&name.to_ascii_lowercase()).map(|(_, name, _)| name)
 }

@@ -47,6 +47,7 @@ fn the_members_that_matter_are_read() {
 fn each_fault_gets_its_own_answer() {
     let duplicate = |name, offset| Err(AskError::DuplicateMember { name, offset });
     let wrong = |member| Err(AskError::WrongType { member });
+    let other_case = |name, offset| Err(AskError::MemberCase { name, offset });
     for (body, expected) in [
         ("", Err(AskError::Empty)),
         (" \n\t", Err(AskError::Empty)),
@@ -59,8 +60,9 @@ fn each_fault_gets_its_own_answer() {
         (r#"{"model":["gpt-4o"]}"#, Err(AskError::ModelNotString)),
         (r#"{"model":"a","model":"b"}"#, duplicate("model", 13)),
         (r#"{"model":"a","mod\u0065l":"b"}"#, duplicate("model", 13)),
-        (r#"{"model":"a","Model":"b"}"#, duplicate("model", 13)),
-        (r#"{"MODEL":"a","model":"b"}"#, duplicate("model", 13)),
+        (r#"{"model":"a","Model":"b"}"#, other_case("model", 13)),
+        (r#"{"MODEL":"a","model":"b"}"#, other_case("model", 1)),
+        (r#"{"model":"a","Max_Tokens":1}"#, other_case("max_tokens", 13)),
         (r#"{"stream":true,"model":"a","stream":false}"#, duplicate("stream", 27)),
         (
             r#"{"model":"a","stream_options":{"include_usage":true,"include_usage":false}}"#,
@@ -580,4 +582,36 @@ fn each_of_several_prompts_has_answers_of_its_own() {
     }
     let inputs = read(Endpoint::Embeddings, br#"{"model":"m","input":["a","b"]}"#).unwrap();
     assert_eq!(inputs.choices, 1);
+}
+
+#[test]
+fn what_is_written_to_be_misread_is_reckoned_with() {
+    let body = |members: &str| format!(r#"{{"model":"m",{members}}}"#);
+    let asked = |endpoint, members: &str| read(endpoint, body(members).as_bytes()).unwrap();
+    let tier = |members| asked(Endpoint::ChatCompletions, members).service_tier;
+    assert_eq!(tier(r#""service_tier":"\u0070riority""#).as_deref(), Some("priority"));
+    assert_eq!(tier(r#""speed":"fast","service_tier":"auto""#).as_deref(), Some("fast"));
+    for members in [
+        r#""cache_control":{"type":"ephemeral"}"#,
+        r#""messages":[{"content":[{"type":"text","text":"x","cache\u005fcontrol":{}}]}]"#,
+    ] {
+        assert!(asked(Endpoint::Messages, members).caches, "{members}");
+    }
+    let most = |members| asked(Endpoint::ChatCompletions, members).max_output_tokens;
+    assert_eq!(most(r#""max_tokens":-1,"max_completion_tokens":16"#), None);
+    assert_eq!(most(r#""max_tokens":9,"max_completion_tokens":16"#), Some(16));
+    // Wherever the text stands, it is no more tokens than the body has bytes.
+    let long = "word ".repeat(10_000);
+    for members in [
+        format!(r#""messages":[{{"role":"assistant","content":[{{"type":"tool_use","input":{{"{long}":1}}}}]}}]"#),
+        format!(r#""prediction":{{"content":"{long}"}}"#),
+        format!(
+            r#""messages":[{{"content":[{{"type":"x","data":"{}{long}"}}]}}]"#,
+            "a".repeat(600)
+        ),
+        format!(r#""output_config":{{"format":"{long}"}}"#),
+    ] {
+        let most = asked(Endpoint::Messages, &members).input_most;
+        assert!(most >= 50_000, "{most}: {}", &members[..40]);
+    }
 }

@@ -3,7 +3,10 @@
 use super::Member;
 use crate::{
     estimate,
-    json::{TextLength, strict::Listener},
+    json::{
+        TextLength,
+        strict::{Listener, unescaped},
+    },
 };
 
 /// Tokens that a provider adds around each message for its role and its end.
@@ -25,9 +28,9 @@ pub(super) struct Weight {
     numbers: u64,
     /// Media by where they are named: those that are told by an address or an id are seen only so.
     named: u64,
-    /// Bytes of what looks like a medium and stands where one may be, and of what stands elsewhere.
+    /// Media that certainly are such, and their bytes.
+    certain: u64,
     media_bytes: u64,
-    stray_bytes: u64,
     /// Whether a document says that it is plain text.
     plain: bool,
     /// Prompts of the one request, should it have several.
@@ -38,22 +41,21 @@ pub(super) struct Weight {
 }
 
 impl Weight {
-    /// The most tokens that it can be. No tokenizer makes more tokens of a text than it has bytes. What stands around
-    /// messages and descriptions of tools is known from providers' documentation, with room to spare; what a medium comes
-    /// to is not known, and taken for a large image. Text that only looks like one is text.
+    /// The most tokens that it can be, in a body of so many bytes. No tokenizer makes more tokens of a text than it has
+    /// bytes, and whatever a provider may read stands in the body. What it puts around messages and descriptions of tools is
+    /// known from its documentation, with room to spare; what a medium comes to is not known, and taken for a large image.
     ///
     /// Sources: Anthropic documentation, "Tool use", "Pricing" (up to 804 tokens of system prompt), "Vision".
-    pub(super) fn most_tokens(&self) -> u64 {
+    pub(super) fn most_tokens(&self, body_bytes: u64) -> u64 {
         const AROUND_MESSAGE: u64 = 8;
         const AROUND_ALL: u64 = 32;
         const WITH_TOOLS: u64 = 804;
         const LARGE_IMAGE: u64 = 1_600;
-        self.text_bytes
-            .saturating_add(self.stray_bytes)
-            .saturating_add(if self.plain { self.media_bytes } else { 0 })
+        let media_bytes = if self.plain { 0 } else { self.media_bytes };
+        body_bytes
+            .saturating_sub(media_bytes)
             .saturating_add(self.messages.saturating_mul(AROUND_MESSAGE))
-            .saturating_add(self.media.max(self.named).saturating_mul(LARGE_IMAGE))
-            .saturating_add(self.numbers)
+            .saturating_add(self.certain.max(self.named).saturating_mul(LARGE_IMAGE))
             .saturating_add(AROUND_ALL)
             .saturating_add(if self.schema { WITH_TOOLS } else { 0 })
     }
@@ -108,12 +110,14 @@ impl Listener for Scale<'_> {
         }
         if inside.len() >= SHORTEST_MEDIUM && is_medium(inside) {
             self.weight.media += 1;
-            match self.medium_may_be && !inside.starts_with(b"data:text/") {
-                true => self.weight.media_bytes += inside.len() as u64,
-                false => self.weight.stray_bytes += inside.len() as u64,
+            // Text that only begins like a medium, or stands where none may, is text.
+            if self.medium_may_be && !inside.starts_with(b"data:text/") && is_base64(after_media_type(inside)) {
+                self.weight.certain += 1;
+                self.weight.media_bytes += inside.len() as u64;
             }
         } else {
-            self.weight.plain |= inside == b"text/plain";
+            self.weight.plain |=
+                inside.starts_with(b"text") && unescaped(inside).is_none_or(|text| *text == *b"text/plain");
             self.weight.text_bytes += TextLength::default().of(inside);
         }
     }
@@ -122,6 +126,9 @@ impl Listener for Scale<'_> {
         if self.names {
             self.weight.text_bytes += inside.len() as u64;
         }
+        // Nobody writes these names with escapes who does not want to be misread.
+        self.weight.caches |= inside.contains(&b'\\');
+        self.weight.audio |= inside.contains(&b'\\');
         self.medium_may_be = matches!(inside, b"data" | b"file_data" | b"image_url" | b"url");
         match inside {
             b"cache_control" => self.weight.caches = true,
@@ -152,12 +159,18 @@ impl Listener for Scale<'_> {
 fn is_medium(inside: &[u8]) -> bool {
     const LOOK: usize = 256;
     let beginning = inside.get(..LOOK).unwrap_or(inside);
-    // What stands before the comma of a `data:` URL is a media type.
-    let beginning = match beginning.strip_prefix(b"data:") {
+    is_base64(after_media_type(beginning))
+}
+
+/// What stands before the comma of a `data:` URL is a media type.
+fn after_media_type(inside: &[u8]) -> &[u8] {
+    match inside.strip_prefix(b"data:") {
         Some(url) => url.splitn(2, |&byte| byte == b',').nth(1).unwrap_or(url),
-        None => beginning,
-    };
-    beginning
-        .iter()
+        None => inside,
+    }
+}
+
+fn is_base64(text: &[u8]) -> bool {
+    text.iter()
         .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-' | b'_' | b'=' | b'\\'))
 }

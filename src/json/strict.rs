@@ -69,6 +69,11 @@ impl<'a> Cursor<'a> {
         self.at
     }
 
+    /// How many bytes the document has.
+    pub fn length(&self) -> usize {
+        self.bytes.len()
+    }
+
     /// The next byte.
     #[inline]
     pub fn peek(&self) -> Option<u8> {

@@ -92,6 +92,14 @@ pub struct Afresh {
     pub now: Period,
 }
 
+impl Subject {
+    /// Whether it has a budget that is more than a warning.
+    pub fn is_budgeted(&self) -> bool {
+        let binds = |budget: &Budget| budget.then != Then::Warn && !budget.shadow;
+        self.rules.budgets.iter().any(binds)
+    }
+}
+
 /// Asks one subject. Should a rule begin or cease to send requests to cheaper models, that is written down at once,
 /// because the request may go on without this subject.
 pub fn ask(subject: Subject, want: &Want, asking: Asking, books: &mut Books<'_>) -> Asked {
@@ -210,7 +218,7 @@ fn take_one(
         held.tokens = held.tokens.saturating_add(tokens);
     });
     for budget in rules.budgets.iter().filter(|_| verdict.unbegun) {
-        if let Some(before) = cell.begin_ledger(budget.unit, budget.period) {
+        if let Some(before) = cell.begin_ledger(budget.unit, budget.period, &rules.budgets) {
             afresh.push(Afresh {
                 cell: subject.cell.clone(),
                 before,
@@ -308,7 +316,7 @@ impl Taken {
                     Unit::Nanodollars => nanodollars,
                     Unit::Tokens => tokens,
                 };
-                cell.spend(budget.unit, budget.period, clock, amount);
+                cell.spend(budget, budgets, clock, amount);
             }
         }
         was_present
@@ -318,15 +326,7 @@ impl Taken {
 impl Grant {
     /// Whether any of it is set aside of a budget that is more than a warning.
     pub fn is_budgeted(&self) -> bool {
-        let binds = |taken: &Taken| {
-            taken
-                .subject
-                .rules
-                .budgets
-                .iter()
-                .any(|budget| budget.then != Then::Warn && !budget.shadow)
-        };
-        self.taken.iter().any(binds)
+        self.taken.iter().any(|taken| taken.subject.is_budgeted())
     }
 
     /// Who holds it.

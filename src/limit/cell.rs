@@ -7,7 +7,7 @@
 
 use super::bytes::{self, WORD, set_word, word};
 use super::ledger::{self, Ledger};
-use super::rule::{Period, Unit};
+use super::rule::{Budget, Period, Unit};
 use super::store::{Census, Clock, Owner};
 use super::window::{self, Window};
 
@@ -178,13 +178,21 @@ impl Cell {
 
     /// Begins a ledger, if there is none of that unit and period. Says of which period the unit's ledger was before, if
     /// that was another: what was spent then does not count for this one.
-    pub fn begin_ledger(&mut self, unit: Unit, period: Period) -> Option<Period> {
+    ///
+    /// Where there is no more room, the oldest makes it that none of `budgets` is for.
+    pub fn begin_ledger(&mut self, unit: Unit, period: Period, budgets: &[Budget]) -> Option<Period> {
         if self.find_ledger(unit, period).is_some() {
             return None;
         }
         let of_unit = |at| ledger::of_kind(word(&self.bytes, at)).filter(|(known, _)| *known == unit);
         let before = self.ledgers().filter_map(of_unit).last().map(|(_, period)| period);
-        let oldest = self.ledgers().next();
+        let is_used = |at: &usize| {
+            let kind = word(&self.bytes, *at);
+            budgets
+                .iter()
+                .any(|budget| ledger::kind(budget.unit, budget.period) == kind)
+        };
+        let oldest = self.ledgers().find(|at| !is_used(at));
         if word(&self.bytes, LEDGERS) >= MOST_LEDGERS
             && let Some(oldest) = oldest
             && let Some(size) = ledger::size(&self.bytes, oldest)
@@ -197,12 +205,13 @@ impl Cell {
         before
     }
 
-    /// Spends of a unit in a period.
-    pub fn spend(&mut self, unit: Unit, period: Period, clock: Clock, amount: u64) {
+    /// Spends of a budget, one of `budgets`.
+    pub fn spend(&mut self, budget: &Budget, budgets: &[Budget], clock: Clock, amount: u64) {
+        let (unit, period) = (budget.unit, budget.period);
         let at = match self.find_ledger(unit, period) {
             Some(at) => Some(at),
             None => {
-                self.begin_ledger(unit, period);
+                self.begin_ledger(unit, period, budgets);
                 self.find_ledger(unit, period)
             }
         };

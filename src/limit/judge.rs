@@ -61,6 +61,8 @@ pub struct Want {
     pub most_nanodollars: u64,
     /// Whether its price is not known, so that nothing can be said of its cost.
     pub unpriced: bool,
+    /// Whether it cannot use anything: it fits, whatever is used up.
+    pub free: bool,
 }
 
 /// When there will be room.
@@ -178,7 +180,7 @@ pub fn judge(scope: Scope, cell: &mut Cell, rules: &Rules, want: &Want, asking: 
             limit.most_at(clock.wall),
             cell.tokens().sum(Length::MINUTE, clock.steady),
         );
-        let fits = used.saturating_add(want.tokens) <= most;
+        let fits = want.free || used.saturating_add(want.tokens) <= most;
         let wait = |cell: &mut Cell| match most.checked_sub(want.tokens) {
             None => Wait::Never,
             Some(room) => Wait::Milliseconds(cell.tokens().until_at_most(Length::MINUTE, clock.steady, room)),
@@ -197,10 +199,7 @@ pub fn judge(scope: Scope, cell: &mut Cell, rules: &Rules, want: &Want, asking: 
     if let Some(limit) = &rules.parallel {
         let (most, used) = (limit.most_at(clock.wall), held.running);
         let case = Case::of_limit(limit, 2, used, most, used < most);
-        verdict.note(case, named(Measure::Parallel), asking, || match most {
-            0 => Wait::Never,
-            _ => Wait::Unknown,
-        });
+        verdict.note(case, named(Measure::Parallel), asking, || Wait::Unknown);
     }
     for (index, budget) in rules.budgets.iter().enumerate() {
         let rule = named(Measure::Budget(budget.unit, budget.period));
@@ -252,7 +251,7 @@ impl Case {
 impl Verdict {
     fn note(&mut self, case: Case, rule: RuleName, asking: Asking, wait: impl FnOnce() -> Wait) {
         let warn = case.warn_at.of(case.most);
-        let near = case.used >= warn;
+        let near = case.used >= warn || case.then == Then::Warn && !case.fits;
         let shadow = case.shadow || asking.shadow;
         if near {
             self.near.push(rule);
@@ -291,7 +290,7 @@ impl Verdict {
         let worst = want.of(budget.unit);
         let used = spent.saturating_add(held);
         let exhausted = spent >= most && want.unpriced;
-        let fits = used.saturating_add(worst) <= most && !exhausted;
+        let fits = want.free || used.saturating_add(worst) <= most && !exhausted;
         let enforced = !budget.shadow && !asking.shadow;
         if !fits && budget.then == Then::Clamp && enforced && !asking.clamped {
             let rest = most.saturating_sub(used);

@@ -107,9 +107,10 @@ impl<'a> Ledger<'a> {
     pub fn spent(&mut self, clock: Clock) -> u64 {
         match self.period {
             Period::Calendar { span, offset } => {
-                let (current, _) = span.around(clock.wall, offset);
+                let (current, ends) = span.around(clock.wall, offset);
                 let begins = word(self.bytes, self.at + BEGINS) as i64;
-                if current.0 != begins {
+                // A clock that was read just before the end, by another worker, or set back a little: the new piece has begun.
+                if current.0 != begins && ends.0 != begins {
                     set_word(self.bytes, self.at + BEGINS, current.0 as u64);
                     if current.0 > begins {
                         set_word(self.bytes, self.at + SPENT, 0);
@@ -169,10 +170,15 @@ impl Period {
         }
     }
 
-    /// The word in metrics and in headers: `day`, `rolling_24h`.
+    /// The word in metrics and in headers: `day`, `day+01:00`, `rolling_24h`.
     pub fn name(self) -> String {
         match self {
-            Self::Calendar { span, .. } => span.name().to_owned(),
+            Self::Calendar { span, offset: 0 } => span.name().to_owned(),
+            // A day there is another than a day here.
+            Self::Calendar { span, offset } => {
+                let (sign, minutes) = (if offset < 0 { '-' } else { '+' }, offset.unsigned_abs() / 60);
+                format!("{}{sign}{:02}:{:02}", span.name(), minutes / 60, minutes % 60)
+            }
             Self::Rolling { seconds } => {
                 let (number, unit) = match seconds {
                     // A day is said as 24 hours, because a day of the calendar is something else.

@@ -8,8 +8,9 @@ use super::Arrival;
 use super::notes::Notes;
 use super::sent::Body;
 use super::{subjects, told, want};
+use crate::endpoint::Endpoint;
 use crate::fault::{Fault, Limited};
-use crate::limit::admit::{self, Asked, Denied, Grant};
+use crate::limit::admit::{self, Asked, Denied, Grant, Subject};
 use crate::limit::judge::{self, Asking, Obstacle, Rest, RuleName, Scope, Want};
 use crate::limit::store::Books;
 use crate::route::{self, Leg};
@@ -55,6 +56,13 @@ pub(super) fn admit(
                 grant: Grant::default(),
                 notes,
             });
+        }
+        if course.model.is_none()
+            && spends_unseen(arrival, posts)
+            && subjects.iter().any(Subject::is_budgeted)
+            && !arrival.shadow()
+        {
+            return Err((Fault::CostUnknown, None));
         }
         let size = want::size(arrival, course.model, &course.body, posts, books).cut_to(notes.clamped());
         let want = size.want(arrival, course.model, &course.legs);
@@ -102,12 +110,12 @@ pub(super) fn admit(
                 continue;
             }
             let fault = limited(arrival, course.model, obstacle, &asked, books);
-            return Err((fault, course.model));
+            return Err((fault, notes.asked_for(course.model)));
         }
         match admit::take(asked, &want, asking, books, notes.afresh()) {
             Ok((grant, verdict)) => {
                 // What a budget is reckoned with has to be so.
-                notes.say(size.unsaid().filter(|_| grant.is_budgeted()));
+                notes.say(size.unsaid().filter(|_| !asking.shadow && grant.is_budgeted()));
                 notes.admitted(arrival, &verdict, books.clock);
                 return Ok(Admitted { course, grant, notes });
             }
@@ -125,6 +133,12 @@ pub(super) fn admit(
         }
     }
     Err((Fault::Internal, course.model))
+}
+
+/// Whether a request that names no model may spend what nobody sees: batches, runs of assistants and the like. To keep files
+/// costs nothing at the time.
+fn spends_unseen(arrival: &Arrival, posts: bool) -> bool {
+    posts && arrival.endpoint == Some(Endpoint::Other) && !arrival.keeps_files
 }
 
 /// The model whose rule it is: the next model's rule of that name is another. The rules of a key, a team and so on stay

@@ -35,6 +35,11 @@ impl Notes {
         &self.downgraded
     }
 
+    /// The model that was asked for, whichever it is now.
+    pub(super) fn asked_for(&self, now: Option<ModelId>) -> Option<ModelId> {
+        self.downgraded.first().map(|(from, _)| *from).or(now)
+    }
+
     /// Its answers are cut to so many tokens.
     pub(super) fn clamp(&mut self, most: u64, rule: RuleName) {
         self.clamped = Some((most, rule));

@@ -212,6 +212,10 @@ impl Received {
             BodyKind::Ask => {
                 let endpoint = self.arrival.endpoint.unwrap_or(Endpoint::Other);
                 let asked = ask::read(endpoint, body).map_err(|error| (Fault::BodyInvalid(error), None))?;
+                if asked.model.is_empty() {
+                    // Some servers take it for their only model, which nobody has priced.
+                    return Err((Fault::BodyInvalid(AskError::ModelMissing), None));
+                }
                 if asked.background && endpoint == Endpoint::Responses {
                     return Err((Fault::Background, None));
                 }
@@ -221,11 +225,16 @@ impl Received {
             BodyKind::Json => match ask::read(Endpoint::Other, body) {
                 Ok(asked) => (asked.model.clone(), Body::Json(asked)),
                 // Of two models the provider would take one, and which is not known.
-                Err(error @ AskError::DuplicateMember { .. }) => return Err((Fault::BodyInvalid(error), None)),
+                Err(error @ (AskError::DuplicateMember { .. } | AskError::MemberCase { .. })) => {
+                    return Err((Fault::BodyInvalid(error), None));
+                }
                 Err(_) => return self.route_unnamed(),
             },
             BodyKind::Multipart(content_type) => match ask::multipart_model(content_type, body) {
-                Ok(Some((name, span))) => (name.clone(), Body::Form { name, span }),
+                Ok(Some((name, span))) => {
+                    let bytes = body.len();
+                    (name.clone(), Body::Form { name, span, bytes })
+                }
                 Ok(None) => return self.route_unnamed(),
                 Err(error) => return Err((Fault::BodyInvalid(error), None)),
             },

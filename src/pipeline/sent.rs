@@ -53,7 +53,11 @@ pub(super) enum Body {
     /// JSON that was read.
     Json(Ask),
     /// A form, and its model: the name, and where it stands.
-    Form { name: String, span: Range<usize> },
+    Form {
+        name: String,
+        span: Range<usize>,
+        bytes: usize,
+    },
     /// Not looked into.
     Opaque,
 }
@@ -197,7 +201,7 @@ impl Sent {
                 };
                 ask.rewrite(body, edits)
             }
-            Body::Form { name, span } => {
+            Body::Form { name, span, .. } => {
                 let model = model.filter(|model| model != name)?;
                 Some([body.get(..span.start)?, model.as_bytes(), body.get(span.end..)?].concat())
             }

@@ -37,11 +37,7 @@ pub(super) fn of(arrival: &Arrival, model: Option<ModelId>) -> Vec<Subject> {
         }
         add(Scope::Key, &|| key_cell(key), key.rules.as_ref());
         if let Some((id, model)) = named {
-            add(
-                Scope::KeyModel,
-                &|| key_model_cell(key, model),
-                key_model_rules(key, id),
-            );
+            add(Scope::KeyModel, &|| key_model_cell(key, model), key.rules_for(id));
         }
     }
     subjects
@@ -57,12 +53,6 @@ pub(super) fn of_provider(world: &World, id: ProviderId) -> Option<Subject> {
         rules: Arc::clone(rules),
         provider: Some(id),
     })
-}
-
-/// The rules of a key for one model.
-pub(crate) fn key_model_rules(key: &Key, model: ModelId) -> Option<&Arc<Rules>> {
-    let index = key.per_model.binary_search_by_key(&model, |(id, _)| *id).ok()?;
-    key.per_model.get(index).map(|(_, rules)| rules)
 }
 
 /// Where the use of everything together is known.

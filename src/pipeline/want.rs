@@ -19,6 +19,9 @@ use crate::world::ModelId;
 /// The shortest answer that a budget's rest is spent on. OpenAI's responses take no lower limit.
 const SHORTEST: u64 = 16;
 
+/// The most tokens of input that a form is reckoned with: ten large images.
+const MOST_OF_FORM: u64 = 16_000;
+
 /// What is known of a request's size.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Size<'a> {
@@ -33,6 +36,8 @@ pub(super) struct Size<'a> {
     choices: u64,
     /// The model's longest answer, where the request says none and could.
     unsaid: Option<u64>,
+    /// Whether the endpoint takes a longest answer at all.
+    generates: bool,
     ask: Option<&'a Ask>,
 }
 
@@ -46,8 +51,25 @@ pub(super) fn size<'a>(
 ) -> Size<'a> {
     let endpoint = arrival.endpoint.unwrap_or(Endpoint::Other);
     let free = !posts || matches!(endpoint, Endpoint::CountTokens | Endpoint::Models);
+    let named = model.and_then(|id| arrival.world.model(id));
     let ask = match body {
         Body::Json(ask) if !free => ask,
+        // What is in a form is not looked into; it is a medium and some words about it.
+        Body::Form { bytes, .. } if !free => {
+            let most = (*bytes as u64).min(MOST_OF_FORM);
+            let output = named
+                .and_then(|model| model.max_output_tokens)
+                .unwrap_or(habit::AT_FIRST);
+            return Size {
+                costs: true,
+                input: most.min(habit::AT_FIRST),
+                input_most: most,
+                output,
+                output_most: output,
+                choices: 1,
+                ..Size::default()
+            };
+        }
         Body::Json(_) | Body::Form { .. } | Body::Opaque => {
             return Size {
                 costs: !free,
@@ -55,7 +77,10 @@ pub(super) fn size<'a>(
             };
         }
     };
-    let named = model.and_then(|id| arrival.world.model(id));
+    let generates = matches!(
+        endpoint,
+        Endpoint::ChatCompletions | Endpoint::Completions | Endpoint::Responses | Endpoint::Messages
+    );
     let (output, output_most) = match (endpoint, ask.max_output_tokens, named) {
         (Endpoint::Embeddings, ..) => (0, 0),
         (_, Some(most), _) => (most, most),
@@ -78,12 +103,11 @@ pub(super) fn size<'a>(
         output,
         output_most,
         choices: ask.choices.max(1),
-        unsaid: match (ask.max_output_tokens, endpoint) {
-            (None, Endpoint::ChatCompletions | Endpoint::Completions | Endpoint::Responses | Endpoint::Messages) => {
-                named.and_then(|model| model.max_output_tokens)
-            }
+        unsaid: match ask.max_output_tokens {
+            None if generates => named.and_then(|model| model.max_output_tokens),
             _ => None,
         },
+        generates,
         ask: Some(ask),
     }
 }
@@ -109,7 +133,10 @@ impl Size<'_> {
     /// What is to be set aside: the dearest of the providers that may serve it.
     pub(super) fn want(&self, arrival: &Arrival, model: Option<ModelId>, legs: &[Leg]) -> Want {
         if !self.costs {
-            return Want::default();
+            return Want {
+                free: true,
+                ..Want::default()
+            };
         }
         let output_most = self.output_most.saturating_mul(self.choices);
         let mut want = Want {
@@ -117,6 +144,7 @@ impl Size<'_> {
             most_tokens: self.input_most.saturating_add(output_most),
             most_nanodollars: 0,
             unpriced: true,
+            free: false,
         };
         for leg in legs {
             if let Some(price) = price(arrival, model, leg) {
@@ -136,7 +164,9 @@ impl Size<'_> {
         legs: &[Leg],
         rests: &[Rest],
     ) -> Option<u64> {
-        self.ask?;
+        if !self.generates {
+            return None;
+        }
         let mut most = self.output_most;
         for rest in rests {
             let tokens = match rest.unit {

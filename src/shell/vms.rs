@@ -15,7 +15,7 @@ use crate::pipeline::Now;
 pub(super) const APART_MS: u64 = 900;
 
 /// How often a lost swap of the census is tried again. Each loss means that another VM wrote its sign of life.
-const TRIES: usize = 64;
+const TRIES: usize = 1_000;
 
 thread_local! {
     static VITALS: RefCell<Vitals> = RefCell::new(Vitals::default());

@@ -60,6 +60,7 @@ fn request(
         most_tokens: wanted.tokens,
         most_nanodollars: wanted.nanodollars,
         unpriced: false,
+        free: false,
     };
     let asking = Asking {
         shadow: false,

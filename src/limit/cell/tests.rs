@@ -48,11 +48,15 @@ fn the_place_of_a_vm_goes_with_the_vm() {
 #[test]
 fn another_period_begins_afresh_and_says_so() {
     let mut cell = Cell::default();
-    assert_eq!(cell.begin_ledger(Unit::Tokens, day(0)), None);
-    assert_eq!(cell.begin_ledger(Unit::Tokens, day(0)), None);
-    assert_eq!(cell.begin_ledger(Unit::Nanodollars, day(3_600)), None, "another unit");
+    assert_eq!(cell.begin_ledger(Unit::Tokens, day(0), &[]), None);
+    assert_eq!(cell.begin_ledger(Unit::Tokens, day(0), &[]), None);
     assert_eq!(
-        cell.begin_ledger(Unit::Tokens, Period::Rolling { seconds: 60 }),
+        cell.begin_ledger(Unit::Nanodollars, day(3_600), &[]),
+        None,
+        "another unit"
+    );
+    assert_eq!(
+        cell.begin_ledger(Unit::Tokens, Period::Rolling { seconds: 60 }, &[]),
         Some(day(0))
     );
 }
@@ -76,7 +80,7 @@ fn a_cell_is_bounded() {
         let period = Period::Rolling {
             seconds: 86_400 * 30 + seconds,
         };
-        cell.begin_ledger(Unit::Nanodollars, period);
+        cell.begin_ledger(Unit::Nanodollars, period, &[]);
         for minute in 0..500u64 {
             let clock = Clock {
                 wall: UnixSeconds(0),
@@ -111,7 +115,7 @@ proptest! {
         cell.hold(Owner(3), |held| held.running += 1);
         cell.requests().add(Length::MINUTE, 5, 1);
         cell.tokens().until_at_most(Length::MINUTE, 5, 0);
-        cell.begin_ledger(Unit::Tokens, day(0));
+        cell.begin_ledger(Unit::Tokens, day(0), &[]);
         cell.ledger(Unit::Tokens, day(0)).unwrap().add(Clock { wall: UnixSeconds(5), steady: 5 }, 7);
         prop_assert_eq!(Cell::decode(cell.bytes().to_vec(), &Census::default()), cell);
     }

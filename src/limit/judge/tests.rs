@@ -41,7 +41,7 @@ fn budget(most: u64, then: Then) -> Budget {
 fn used(requests: u64, spent: u64) -> Cell {
     let mut cell = Cell::default();
     cell.requests().add(Length::MINUTE, CLOCK.steady - 10_000, requests);
-    cell.begin_ledger(Unit::Nanodollars, HOUR);
+    cell.begin_ledger(Unit::Nanodollars, HOUR, &[]);
     cell.ledger(Unit::Nanodollars, HOUR).unwrap().add(CLOCK, spent);
     cell
 }

@@ -58,6 +58,15 @@ fn a_clock_that_is_set_gives_nothing_back() {
 }
 
 #[test]
+fn a_worker_that_is_late_at_the_end_loses_nothing() {
+    let mut own = Own::new(Unit::Nanodollars, DAY);
+    let mut ledger = own.ledger();
+    ledger.add(at("2026-11-26T00:00:00Z"), 100);
+    ledger.add(at("2026-11-25T23:59:59Z"), 7);
+    assert_eq!(ledger.spent(at("2026-11-26T00:00:01Z")), 107);
+}
+
+#[test]
 fn what_rolls_goes_bit_by_bit() {
     let mut own = Own::new(Unit::Tokens, Period::Rolling { seconds: 3_600 });
     let mut ledger = own.ledger();
@@ -81,6 +90,10 @@ fn periods_have_the_names_people_say() {
         assert_eq!(Period::Rolling { seconds }.name(), name);
     }
     assert_eq!(DAY.name(), "day");
+    for (offset, name) in [(3_600, "month+01:00"), (-12_600, "month-03:30")] {
+        let span = Span::Month;
+        assert_eq!(Period::Calendar { span, offset }.name(), name);
+    }
 }
 
 proptest! {

@@ -276,14 +276,16 @@ fn reading_and_counting_costs_nothing_and_is_a_request_nevertheless() {
 #[test]
 fn an_embedding_has_no_answer_to_set_aside_or_to_cut() {
     let world = world_with(|document| {
-        document["keys"][0]["budget"] = json!({"tokens": 100, "per": "day", "then": "clamp"});
+        document["keys"][0]["budget"] = json!({"tokens": 1000, "per": "day", "then": "clamp"});
     });
     let text = |length: usize| json!({"model": "small", "input": "x".repeat(length)}).to_string();
     let send =
         |length: usize| awaiting(&world, &head("POST", "/v1/embeddings", SECRET)).ask_here(text(length).as_bytes());
-    assert!(send(100).is_err());
-    let sent = send(60).unwrap();
-    assert_eq!(sent.translate(text(60).as_bytes()), None);
+    assert!(send(1_000).is_err());
+    let sent = send(600)
+        .map_err(|refused| String::from_utf8(refused.answer().body))
+        .unwrap();
+    assert_eq!(sent.translate(text(600).as_bytes()), None);
 }
 
 #[test]
@@ -302,4 +304,58 @@ fn two_budgets_of_one_name_are_told_and_counted_once() {
         observed(&record)["tollgate_near_limit_total agent payments large key.budget.month"],
         1
     );
+}
+
+#[test]
+fn what_costs_nobody_knows_what_is_not_for_keys_with_a_budget() {
+    let budget = json!({"usd": 5, "per": "day"});
+    let world = world_with(|document| {
+        document["keys"][0]["budget"] = budget.clone();
+        document["default_provider"] = json!("one");
+    });
+    let status = |world: &Rc<World>, path: &str, body: &str| match awaiting(world, &head("POST", path, SECRET))
+        .ask_here(body.as_bytes())
+    {
+        Ok(mut sent) => {
+            over(&mut sent);
+            200
+        }
+        Err(refused) => refused.answer().status,
+    };
+    assert_eq!(status(&world, "/v1/batches", r#"{"input_file_id":"f"}"#), 403);
+    assert_eq!(status(&world, CHAT, r#"{"model":"","messages":[]}"#), 400);
+    // Not that they cost nothing, but in shadow mode nothing is refused.
+    let shadow = world_with(|document| {
+        document["default_provider"] = json!("one");
+        document["keys"][0]["budget"] = budget.clone();
+        document["keys"][0]["mode"] = json!("shadow");
+    });
+    assert_eq!(status(&shadow, "/v1/batches", r#"{"input_file_id":"f"}"#), 200);
+    let warned = world_with(|document| {
+        document["default_provider"] = json!("one");
+        document["keys"][0]["budget"] = json!({"usd": 5, "per": "day", "then": "warn"});
+    });
+    assert_eq!(status(&warned, "/v1/batches", r#"{"input_file_id":"f"}"#), 200);
+}
+
+#[test]
+fn in_shadow_mode_a_request_keeps_its_bytes() {
+    for place in ["/mode", "/keys/0/mode", "/teams/payments/mode"] {
+        let world = world_with(|document| {
+            document["keys"][0]["budget"] = json!({"usd": 5, "per": "day"});
+            for model in document["models"].as_object_mut().unwrap().values_mut() {
+                model["max_output_tokens"] = json!(500);
+            }
+            let (object, member) = place.rsplit_once('/').unwrap();
+            document.pointer_mut(object).unwrap()[member] = json!("shadow");
+        });
+        let body = json!({"model": "one-of-its-own", "messages": []}).to_string();
+        let body = body.replace("one-of-its-own", "large");
+        let mut sent = ask(&world, &body).unwrap();
+        let translated = sent
+            .translate(body.as_bytes())
+            .map(|bytes| String::from_utf8(bytes).unwrap());
+        assert!(!translated.unwrap_or_default().contains("500"), "{place}");
+        over(&mut sent);
+    }
 }

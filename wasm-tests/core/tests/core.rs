@@ -13,7 +13,7 @@ use tollgate::handoff::{Handoff, Place};
 use tollgate::headers::Headers;
 use tollgate::limit::admit;
 use tollgate::limit::cell::Cell;
-use tollgate::limit::rule::{Period, Unit};
+use tollgate::limit::rule::{Budget, Period, Share, Then, Unit};
 use tollgate::limit::store::{Books, Census, Clock, Memory, Owner};
 use tollgate::limit::window::Length;
 use tollgate::meter::{Meter, Passed, Reading};
@@ -320,7 +320,16 @@ fn what_is_used_and_when_is_64_bits_wide() {
     let year = Period::Rolling { seconds: 31_536_000 };
     let mut cell = Cell::default();
     cell.tokens().add(Length::MINUTE, later.steady, 5_000_000_000);
-    cell.spend(Unit::Nanodollars, year, later, 1 << 62);
+    let budget = Budget {
+        unit: Unit::Nanodollars,
+        most: 1 << 63,
+        raise: None,
+        period: year,
+        warn_at: Share::DEFAULT,
+        then: Then::Block,
+        shadow: false,
+    };
+    cell.spend(&budget, std::slice::from_ref(&budget), later, 1 << 62);
     cell.hold(Owner(1), |held| held.nanodollars = 1 << 41);
     let mut again = Cell::decode(cell.into_bytes(), &census);
     assert_eq!(again.tokens().sum(Length::MINUTE, later.steady + 59_999), 5_000_000_000);

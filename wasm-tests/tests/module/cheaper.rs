@@ -131,11 +131,11 @@ fn what_does_not_fit_goes_to_the_cheaper_model_too_and_if_that_is_no_use_is_refu
     let refused = send();
     assert_eq!((refused.status, refused_by(&refused).as_str()), (429, "key.budget.day"));
     assert!(amount(&gateway, "key.budget.day", "used") <= 5_600_000);
-    // It is counted for the model it would have gone to.
+    // It is counted for the model that was asked for.
     assert_eq!(
         gateway
             .process
-            .metric("tollgate_refusals_total", &[("model", "gpt-4o-mini")]),
+            .metric("tollgate_refusals_total", &[("model", "gpt-4o")]),
         1
     );
 }

@@ -160,26 +160,28 @@ fn a_request_that_fits_is_left_as_it_is_unless_the_reckoning_needs_a_number() {
 
 #[test]
 fn an_honest_provider_never_overspends_a_budget_that_clamps() {
-    // 32 tokens are what may stand around an empty question.
-    let question = || chat("gpt-4o").json(r#"{"model":"gpt-4o","max_tokens":300,"messages":[]}"#);
+    const QUESTION: &str = r#"{"model":"gpt-4o","max_tokens":300,"messages":[]}"#;
+    // A token for each of its bytes, and 32 that may stand around them.
+    const MOST: u64 = QUESTION.len() as u64 + 32;
+    let question = || chat("gpt-4o").json(QUESTION);
     let gateway = started(&clamping(0.0100));
     let mut longest = Vec::new();
     for _ in 0..4 {
         // As long as what is left allows, on a prompt as long as it can be.
         let left = amount(&gateway, DAY, "remaining");
-        let answer = 300.min((left - 32 * 2_500 - 1) / 10_000);
+        let answer = 300.min((left - MOST * 2_500 - 1) / 10_000);
         longest.push(answer);
-        let usage = json!({"usage": {"prompt_tokens": 32, "completion_tokens": answer}});
+        let usage = json!({"usage": {"prompt_tokens": MOST, "completion_tokens": answer}});
         gateway.answers_now("first", Reply::json(200, usage.to_string()));
         let outcome = gateway.send(question());
         let asked = String::from_utf8(question().into_body()).unwrap();
         assert_eq!(sent(&outcome), asked.replace("300", &answer.to_string()));
         assert!(amount(&gateway, DAY, "used") <= 10_000_000);
     }
-    assert_eq!(longest, [300, 300, 300, 67]);
+    assert_eq!(longest, [300, 300, 300, 18]);
     assert_eq!(refused_by(&gateway.send(question())), DAY);
     let left = amount(&gateway, DAY, "remaining");
-    assert!(left < 32 * 2_500 + 17 * 10_000, "{left} would have bought another");
+    assert!(left < MOST * 2_500 + 17 * 10_000, "{left} would have bought another");
     assert_eq!(gateway.process.metric("tollgate_clamps_total", &[]), 1);
 }
 
@@ -204,7 +206,11 @@ fn a_budget_of_tokens_and_one_of_a_provider_clamp_too() {
         let body = r#"{"model":"gpt-4o","n":2,"max_tokens":300,"messages":[]}"#;
         let outcome = gateway.send(chat("gpt-4o").json(body));
         assert_eq!(outcome.status, 200, "{scope}: {}", outcome.text());
-        assert_eq!(clamped(&outcome), (500 - 32) / 2, "{scope}: for each of two answers");
+        assert_eq!(
+            clamped(&outcome),
+            (500 - 32 - body.len() as u64) / 2,
+            "{scope}: for each of two answers"
+        );
         let rule = format!("{scope}.token_budget.hour");
         assert_eq!(gateway.process.metric("tollgate_clamps_total", &[("rule", &rule)]), 1);
     }

@@ -161,7 +161,8 @@ pub(crate) fn question(model: &str) -> Request {
     Request::post(CHAT).bearer(AGENT_KEY).json(body.to_string())
 }
 
-pub(crate) const QUESTION_MOST: u64 = (80 * 12 + "user".len() as u64 + 8 + 32) * 2_500 + 200 * 10_000;
+/// 80 times 12 bytes of text, 77 of JSON around them, 8 tokens around the message and 32 around all.
+pub(crate) const QUESTION_MOST: u64 = (80 * 12 + 77 + 8 + 32) * 2_500 + 200 * 10_000;
 
 /// 1000 prompt tokens, 400 of them cached, and 200 answered: at the fixture's price of `first` for `gpt-4o` that is
 /// 600 × 2500 + 400 × 1250 + 200 × 10000 = 4 000 000 nanodollars.
