@@ -33,7 +33,7 @@ class Findings:
         """The promise, what was tried, what was measured, the verdict."""
         verdict = "holds" if self.hold else "BROKEN"
         parts = [promise, f"tried: {', '.join(self.tried)}", f"measured: {', '.join(self.measured)}"]
-        return f"{verdict:<7}{name:<10}" + " | ".join([*parts, verdict, *self.broken])
+        return f"{verdict:<7}{name:<10}" + " | ".join([*parts, *self.broken])
 
 
 def dollars(nanodollars: int) -> str:
