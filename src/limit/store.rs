@@ -67,7 +67,7 @@ pub struct Living {
     pub owner: Owner,
     /// How often it gave a sign of life.
     pub beats: u64,
-    /// Of which generation it is: what it was configured with last.
+    /// Of which generation it is: what environment and which module it has.
     pub mark: u64,
 }
 

@@ -1,8 +1,8 @@
 //! Whether this VM is the one that new streams get, or on its way out.
 //!
 //! Envoy starts new VMs where the module or its environment has changed, and lets the old ones finish their streams. All
-//! VMs of one generation have been configured with the same document, environment and version of the module; the mark of
-//! that is in shared data, and a VM that was last configured with another is not current.
+//! VMs of one generation have the same environment and version of the module; the mark of the latest is in shared data, and
+//! a VM of another is not current.
 
 use std::cell::Cell;
 
@@ -18,9 +18,9 @@ thread_local! {
     static OWN: Cell<u64> = const { Cell::new(0) };
 }
 
-/// This VM was configured with the document of this hash, and is current from now on.
-pub(super) fn begin(document: &str) {
-    let mut told = format!("{document} {}", env!("CARGO_PKG_VERSION"));
+/// This VM is configured, and is current from now on.
+pub(super) fn begin() {
+    let mut told = env!("CARGO_PKG_VERSION").to_owned();
     let mut variables: Vec<_> = std::env::vars_os().collect();
     variables.sort();
     for (name, value) in variables {
@@ -45,7 +45,7 @@ pub(super) fn own() -> u64 {
     OWN.get()
 }
 
-/// Whether this VM was configured last with what is in force.
+/// Whether this VM is of the latest generation.
 pub(super) fn is_current() -> bool {
     host::shared(KEY).is_none_or(|(mark, _)| mark == OWN.get().to_le_bytes())
 }

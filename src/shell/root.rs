@@ -99,7 +99,7 @@ impl Root {
         };
         match compiled {
             Ok(world) => {
-                generation::begin(&world.hash);
+                generation::begin();
                 series::configure(world.max_series);
                 put_in_force(&world.hash);
                 self.world = Some(world);

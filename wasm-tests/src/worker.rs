@@ -90,6 +90,12 @@ impl Worker {
         inner.vms.push(Some(vm));
     }
 
+    /// The same, with another variable in the environment.
+    pub fn renew_vm_with(&self, name: &str, value: &str) {
+        self.inner().env.push((name.to_owned(), value.to_owned()));
+        self.renew_vm();
+    }
+
     /// The VMs before the newest end, and with them every series that the newest has not defined for itself: Envoy
     /// forgets what no VM knows. For a process with one worker, none of whose streams is in an older VM.
     pub fn end_old_vms(&self) {

@@ -63,7 +63,7 @@ fn what_an_old_vm_records_first_outlives_it() {
             assert!(exchange.step(), "the answer has begun");
         }
         // Everything new goes to a new VM; the stream stays in the old one.
-        gateway.worker.renew_vm();
+        gateway.worker.renew_vm_with("ANOTHER", &round.to_string());
         let mut changed = document();
         changed["max_series"] = json!(9_999 + round);
         assert!(gateway.configure(&changed));
