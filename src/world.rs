@@ -254,16 +254,6 @@ impl World {
     pub fn model_ids(&self) -> impl Iterator<Item = ModelId> + '_ {
         (0..self.models.len() as u32).map(ModelId)
     }
-
-    /// The ids of all teams, in the document's order.
-    pub fn team_ids(&self) -> impl Iterator<Item = TeamId> + '_ {
-        (0..self.teams.len() as u32).map(TeamId)
-    }
-
-    /// The ids of all keys, in the document's order.
-    pub fn key_ids(&self) -> impl Iterator<Item = KeyId> + '_ {
-        (0..self.keys.len() as u32).map(KeyId)
-    }
 }
 
 impl Key {

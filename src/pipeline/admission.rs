@@ -123,7 +123,7 @@ pub(super) fn admit(
             // Another worker was faster. What stands in the way now is found in the next round.
             Err(Denied::Rule(obstacle)) if round + 1 == ROUNDS => {
                 let fault = limited(arrival, course.model, obstacle, &[], books);
-                return Err((fault, course.model));
+                return Err((fault, notes.asked_for(course.model)));
             }
             Err(Denied::Rule(_)) => {
                 if notes.downgraded().is_empty() {

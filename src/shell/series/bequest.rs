@@ -30,11 +30,6 @@ pub(super) enum Deed {
 
 /// Leaves an observation to others.
 pub(super) fn leave(kind: Kind, name: &str, deed: Deed, value: i64) {
-    let kind = match kind {
-        Kind::Counter => b'c',
-        Kind::Gauge => b'g',
-        Kind::Histogram => b'h',
-    };
     let deed = match deed {
         Deed::Observe => b'o',
         Deed::Step => b's',
@@ -42,7 +37,7 @@ pub(super) fn leave(kind: Kind, name: &str, deed: Deed, value: i64) {
     let Ok(length) = u16::try_from(name.len()) else {
         return;
     };
-    let mut entry = vec![kind, deed];
+    let mut entry = vec![list::letter(kind), deed];
     entry.extend(value.to_le_bytes());
     entry.extend(length.to_le_bytes());
     entry.extend(name.as_bytes());
@@ -83,16 +78,16 @@ fn take<'b>(rest: &mut &'b [u8]) -> Option<(Kind, Deed, i64, &'b str)> {
     let (length, after) = after.split_first_chunk::<2>()?;
     let (name, after) = after.split_at_checked(usize::from(u16::from_le_bytes(*length)))?;
     *rest = after;
-    let kind = match kind {
-        b'c' => Kind::Counter,
-        b'g' => Kind::Gauge,
-        _ => Kind::Histogram,
-    };
     let deed = match deed {
         b's' => Deed::Step,
         _ => Deed::Observe,
     };
-    Some((kind, deed, i64::from_le_bytes(*value), core::str::from_utf8(name).ok()?))
+    Some((
+        list::of_letter(kind),
+        deed,
+        i64::from_le_bytes(*value),
+        core::str::from_utf8(name).ok()?,
+    ))
 }
 
 fn record(kind: Kind, deed: Deed, value: i64, name: &str) {

@@ -46,12 +46,7 @@ pub(super) fn enlist(metric: &Metric, name: &str, always: bool) -> bool {
         next(GAUGES);
     }
     if let Some(index) = next(COUNT) {
-        let kind = match metric.kind {
-            Kind::Counter => b'c',
-            Kind::Gauge => b'g',
-            Kind::Histogram => b'h',
-        };
-        let entry: Vec<u8> = [&[kind], name.as_bytes()].concat();
+        let entry: Vec<u8> = [&[letter(metric.kind)], name.as_bytes()].concat();
         // Not counted, because counting lists a series.
         if let Err(error) = host::set_shared(&numbered(index), &entry, None) {
             log::warn!("a series could not be listed: status {}", error.status);
@@ -90,12 +85,25 @@ pub(super) fn bounded() -> u64 {
 pub(super) fn entry(index: u64) -> Option<(Kind, String)> {
     let (entry, _) = host::shared(&numbered(index))?;
     let (kind, name) = entry.split_first()?;
-    let kind = match kind {
+    Some((of_letter(*kind), core::str::from_utf8(name).ok()?.to_owned()))
+}
+
+/// A kind, as it is kept.
+pub(super) fn letter(kind: Kind) -> u8 {
+    match kind {
+        Kind::Counter => b'c',
+        Kind::Gauge => b'g',
+        Kind::Histogram => b'h',
+    }
+}
+
+/// The kind that a letter stands for.
+pub(super) fn of_letter(letter: u8) -> Kind {
+    match letter {
         b'c' => Kind::Counter,
         b'g' => Kind::Gauge,
         _ => Kind::Histogram,
-    };
-    Some((kind, core::str::from_utf8(name).ok()?.to_owned()))
+    }
 }
 
 /// Counts one more: the number before.
