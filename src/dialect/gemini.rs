@@ -1,0 +1,1 @@
+//! Google's `generateContent`, as a provider speaks it.

@@ -1,0 +1,1 @@
+//! Anthropic's messages, as a client and as a provider speaks it.

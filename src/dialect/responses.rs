@@ -1,0 +1,1 @@
+//! OpenAI's responses, as a client and as a provider speaks it.
