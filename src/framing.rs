@@ -3,4 +3,5 @@
 //! In: bytes, cut anywhere. Out: where events begin and end in them. It does not know what an event says, and never takes
 //! bytes for text: a cut may go through a character.
 
+pub mod eventstream;
 pub mod sse;
