@@ -20,4 +20,8 @@ pub enum Dialect {
     OpenAi,
     /// Anthropic's Messages API.
     Anthropic,
+    /// Google's `generateContent` and `streamGenerateContent`. Only providers speak it.
+    Gemini,
+    /// The `converse` and `converse-stream` of Amazon Bedrock. Only providers speak it.
+    Bedrock,
 }
