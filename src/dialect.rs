@@ -27,6 +27,10 @@ pub enum Dialect {
     OpenAi,
     /// Anthropic's Messages API.
     Anthropic,
+    /// Google's `generateContent` and `streamGenerateContent`. Only providers speak it.
+    Gemini,
+    /// The `converse` and `converse-stream` of Amazon Bedrock. Only providers speak it.
+    Bedrock,
 }
 
 /// A format of requests and answers: what a dialect says at one of its endpoints.

@@ -186,7 +186,7 @@ impl Fault {
     pub fn body(&self, dialect: Dialect, request_id: &str) -> Vec<u8> {
         let telling = self.telling();
         let value = match dialect {
-            Dialect::OpenAi => json!({"error": {
+            Dialect::OpenAi | Dialect::Gemini | Dialect::Bedrock => json!({"error": {
                 "message": telling.message,
                 "type": telling.openai,
                 "param": telling.param,

@@ -75,7 +75,7 @@ fn to_provider(provider: &Provider, headers: &Headers) -> Departure {
         remove: present(CLIENT_HEADERS, headers),
         set: Vec::new(),
     };
-    if let Some(credential) = &provider.credential {
+    if let Some(credential) = provider.credential() {
         let (name, value) = credential.header();
         departure.remove.retain(|removed| *removed != name);
         departure.set.push((name, value.to_owned()));
