@@ -27,7 +27,7 @@ pub use entries::Entries;
 pub use keys::{Key, Operator, PerModel, Team};
 pub use limits::{Limit, LimitRaise, LimitThen, Limits, Mode, Then};
 pub use loop_guard::{KeyLoopGuard, LoopGuard, Steps};
-pub use provider::{Credential, Facts, Provider};
+pub use provider::{Credential, Facts, Provider, TranslateTo, Untranslatable};
 
 /// Tollgate's configuration: providers, models, keys and prices.
 #[derive(Clone, Debug, Deserialize)]

@@ -41,6 +41,10 @@ pub struct Provider {
     pub region: Option<Box<str>>,
     /// Where it differs from others of its dialect.
     pub facts: Facts,
+    /// Whether what its API has no words for is left out of a request and counted; else the request is not sent to it.
+    pub drops: bool,
+    /// Whether requests of other dialects are put to it as OpenAI's responses; else as chat completions.
+    pub prefers_responses: bool,
     /// Its name in the price list.
     pub priced_as: Box<str>,
     /// The rules that all requests sent to it, with its credential, keep together.

@@ -53,6 +53,16 @@ pub struct Provider {
     #[serde(default)]
     pub facts: Option<Facts>,
 
+    /// What becomes of something in a request that the provider's API has no words for, where a request is put into another
+    /// dialect: `refuse` the request (or go to the next target) and say what it is, or `drop` and count it. What makes no
+    /// difference to the answer is dropped and counted either way. Default: `refuse`.
+    #[serde(default)]
+    pub untranslatable: Option<Untranslatable>,
+
+    /// The API of OpenAI's in which requests of other dialects are put to it: `chat` or `responses`. Default: `chat`.
+    #[serde(default)]
+    pub translate_to: Option<TranslateTo>,
+
     /// The provider's name in the price list. Default: what the endpoint's host says, else its kind's, else this provider's
     /// own name.
     #[serde(default)]
@@ -65,6 +75,30 @@ pub struct Provider {
     /// What all requests sent to it together may spend.
     #[serde(default)]
     pub budget: Option<Budgets>,
+}
+
+/// What becomes of what a provider's API has no words for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum Untranslatable {
+    /// The request is refused by that name, or goes to the next target.
+    #[default]
+    Refuse,
+    /// It is left out, and counted.
+    Drop,
+}
+
+/// An API of OpenAI's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum TranslateTo {
+    /// Chat completions.
+    #[default]
+    Chat,
+    /// Responses.
+    Responses,
 }
 
 /// A reference to a provider's API key: either `env` or `file`. The key itself is never part of the document.

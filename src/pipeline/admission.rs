@@ -14,6 +14,7 @@ use crate::limit::admit::{self, Asked, Denied, Grant, Subject};
 use crate::limit::judge::{self, Asking, Obstacle, Rest, RuleName, Scope, Want};
 use crate::limit::store::Books;
 use crate::route::{self, Leg};
+use crate::translate::Written;
 use crate::world::{ModelId, ProviderId};
 
 /// Where a request is to go.
@@ -22,6 +23,10 @@ pub(super) struct Course {
     pub(super) model: Option<ModelId>,
     pub(super) body: Body,
     pub(super) legs: Vec<Leg>,
+    /// The client's body, where a leg needs it in other words.
+    pub(super) original: Option<Vec<u8>>,
+    /// The body in the words of one of the legs' providers.
+    pub(super) written: Option<(Leg, Written)>,
 }
 
 /// A request that may go on.

@@ -4,6 +4,7 @@ use super::admission::{self, Admitted, Course};
 use super::departure::{self, Departure};
 use super::guarding;
 use super::notes::Notes;
+use super::saying;
 use super::sent::{Body, Sent};
 use super::{Arrival, Now, Refused};
 use crate::ask::{self, AskError};
@@ -156,6 +157,8 @@ impl Received {
             model: None,
             body: Body::Opaque,
             legs: leg.into_iter().collect(),
+            original: None,
+            written: None,
         };
         let admitted = Admitted {
             course,
@@ -207,11 +210,11 @@ impl Received {
         }
     }
 
-    fn route(&self, body: &[u8]) -> Result<Course, (Fault, Option<ModelId>)> {
+    fn route(&self, bytes: &[u8]) -> Result<Course, (Fault, Option<ModelId>)> {
         let (name, body) = match &self.body {
             BodyKind::Ask => {
                 let endpoint = self.arrival.endpoint.unwrap_or(Endpoint::Other);
-                let asked = ask::read(endpoint, body).map_err(|error| (Fault::BodyInvalid(error), None))?;
+                let asked = ask::read(endpoint, bytes).map_err(|error| (Fault::BodyInvalid(error), None))?;
                 if asked.model.is_empty() {
                     // Some servers take it for their only model, which nobody has priced.
                     return Err((Fault::BodyInvalid(AskError::ModelMissing), None));
@@ -222,7 +225,7 @@ impl Received {
                 (asked.model.clone(), Body::Json(asked))
             }
             // Where the endpoint is not known, a body that is no readable JSON is the provider's to judge.
-            BodyKind::Json => match ask::read(Endpoint::Other, body) {
+            BodyKind::Json => match ask::read(Endpoint::Other, bytes) {
                 Ok(asked) => (asked.model.clone(), Body::Json(asked)),
                 // Of two models the provider would take one, and which is not known.
                 Err(error @ (AskError::DuplicateMember { .. } | AskError::MemberCase { .. })) => {
@@ -230,9 +233,9 @@ impl Received {
                 }
                 Err(_) => return self.route_unnamed(),
             },
-            BodyKind::Multipart(content_type) => match ask::multipart_model(content_type, body) {
+            BodyKind::Multipart(content_type) => match ask::multipart_model(content_type, bytes) {
                 Ok(Some((name, span))) => {
-                    let bytes = body.len();
+                    let bytes = bytes.len();
                     (name.clone(), Body::Form { name, span, bytes })
                 }
                 Ok(None) => return self.route_unnamed(),
@@ -242,11 +245,11 @@ impl Received {
         };
         match name.is_empty() {
             true => self.route_unnamed(),
-            false => self.route_model(name, body),
+            false => self.route_model(name, body, bytes),
         }
     }
 
-    fn route_model(&self, name: String, body: Body) -> Result<Course, (Fault, Option<ModelId>)> {
+    fn route_model(&self, name: String, body: Body, bytes: &[u8]) -> Result<Course, (Fault, Option<ModelId>)> {
         let Arrival {
             world, dialect, key, ..
         } = &self.arrival;
@@ -263,13 +266,19 @@ impl Received {
             Some(provider) => route::for_model_at(world, model, provider, *dialect),
             None => route::for_model(world, model, *dialect),
         };
-        match legs.is_empty() {
-            true => Err((Fault::ModelUnknown { model: name }, Some(model))),
-            false => Ok(Course {
-                model: Some(model),
-                body,
-                legs,
-            }),
+        if legs.is_empty() {
+            return Err((Fault::ModelUnknown { model: name }, Some(model)));
+        }
+        let mut course = Course {
+            model: Some(model),
+            body,
+            legs,
+            original: None,
+            written: None,
+        };
+        match saying::settle(&self.arrival, &mut course, bytes) {
+            Ok(()) => Ok(course),
+            Err(fault) => Err((fault, Some(model))),
         }
     }
 
@@ -301,6 +310,8 @@ impl Received {
             model: None,
             body: Body::Opaque,
             legs: vec![leg],
+            original: None,
+            written: None,
         })
     }
 }

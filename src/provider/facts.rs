@@ -54,7 +54,7 @@ impl Facts {
     /// What can be assumed of a provider of this dialect that is in no catalogue.
     pub fn assumed(dialect: Dialect) -> Self {
         Self {
-            responses: false,
+            responses: dialect == Dialect::OpenAi,
             embeddings: match dialect {
                 Dialect::OpenAi => Some(Embeddings::OpenAi),
                 Dialect::Anthropic => None,

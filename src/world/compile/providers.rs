@@ -5,7 +5,7 @@
 use hashbrown::HashMap;
 
 use super::{Env, Findings, Unset, place::Place, rules::Rulebook};
-use crate::document::{Document, member};
+use crate::document::{Document, TranslateTo, Untranslatable, member};
 use crate::price;
 use crate::provider::catalogue::Catalogue;
 use crate::provider::{Origin, Provider, default_port};
@@ -83,6 +83,8 @@ pub(super) fn compile(
             sources: shown.sources,
             region: region.map(|(_, region)| region.as_str().into()),
             facts: meant.facts,
+            drops: written.untranslatable == Some(Untranslatable::Drop),
+            prefers_responses: written.translate_to == Some(TranslateTo::Responses),
             priced_as,
             rules: rulebook.rules(
                 Place::At(&path),
