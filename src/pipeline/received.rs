@@ -151,7 +151,7 @@ impl Received {
     /// An answer is on its way before the body was complete: Envoy gave up waiting or could not connect, or a provider
     /// whose headers could not be held refuses them. What is left of the body must not go anywhere.
     pub fn answered_early(self) -> Sent {
-        let leg = self.at.map(|provider| route::Leg { provider, target: None });
+        let leg = self.at.map(|provider| route::Leg::without_model(provider));
         let course = Course {
             model: None,
             body: Body::Opaque,
@@ -255,7 +255,7 @@ impl Received {
         };
         let permitted = key
             .and_then(|key| world.key(key))
-            .is_some_and(|key| key.models.contains(model));
+            .is_some_and(|key| key.models.permits(model, &name));
         if !permitted {
             return Err((Fault::ModelForbidden { model: name }, Some(model)));
         }
@@ -293,7 +293,7 @@ impl Received {
             return Err((Fault::ModelUnnamed, None));
         }
         let leg = match self.at {
-            Some(provider) => Some(route::Leg { provider, target: None }),
+            Some(provider) => Some(route::Leg::without_model(provider)),
             None => route::without_model(world, *dialect),
         };
         let leg = leg.ok_or((Fault::ProviderNone, None))?;

@@ -1,6 +1,7 @@
 //! A request on its way: an order of providers, and the attempts at them so far.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use super::admission::{Admitted, Course};
 use super::attempt::{Asked, Attempt, Begun, Ending};
@@ -62,6 +63,17 @@ pub(super) enum Body {
     Opaque,
 }
 
+impl Body {
+    /// The model that it names; empty where it names none.
+    pub(super) fn model(&self) -> &str {
+        match self {
+            Self::Json(ask) => &ask.model,
+            Self::Form { name, .. } => name,
+            Self::Opaque => "",
+        }
+    }
+}
+
 impl Sent {
     pub(super) fn new(arrival: Arrival, path: &str, posts: bool, admitted: Admitted, watched: Option<Watched>) -> Self {
         let Admitted { course, grant, notes } = admitted;
@@ -94,7 +106,7 @@ impl Sent {
             (
                 provider.to_owned(),
                 self.target(leg)
-                    .map(|target| target.model.to_string())
+                    .map(|target| target.name_for(self.asked_name()).into_owned())
                     .unwrap_or_default(),
             )
         });
@@ -174,12 +186,12 @@ impl Sent {
 
     /// Whether the body of an attempt must be edited.
     fn translates(&self, leg: &Leg) -> bool {
-        let model = self.target(leg).map(|target| &*target.model);
+        let model = self.target(leg).map(|target| target.name_for(self.asked_name()));
         match &self.body {
             Body::Json(ask) => {
-                ask.lacks_usage() || self.notes.longest().is_some() || model.is_some_and(|model| model != ask.model)
+                ask.lacks_usage() || self.notes.longest().is_some() || model.is_some_and(|model| *model != *ask.model)
             }
-            Body::Form { name, .. } => model.is_some_and(|model| model != name),
+            Body::Form { name, .. } => model.is_some_and(|model| *model != **name),
             Body::Opaque => false,
         }
     }
@@ -191,18 +203,18 @@ impl Sent {
             .attempts
             .last()
             .and_then(|attempt| self.target(&attempt.leg))
-            .map(|target| &*target.model);
+            .map(|target| target.name_for(self.asked_name()));
         match &self.body {
             Body::Json(ask) => {
                 let edits = Edits {
-                    model: model.filter(|model| *model != ask.model),
+                    model: model.as_deref().filter(|model| *model != ask.model),
                     include_usage: ask.lacks_usage(),
                     max_output_tokens: self.notes.longest(),
                 };
                 ask.rewrite(body, edits)
             }
             Body::Form { name, span, .. } => {
-                let model = model.filter(|model| model != name)?;
+                let model = model.filter(|model| **model != **name)?;
                 Some([body.get(..span.start)?, model.as_bytes(), body.get(span.end..)?].concat())
             }
             Body::Opaque => None,
@@ -234,7 +246,7 @@ impl Sent {
                 .provider(&attempt.leg)
                 .map_or(metrics::NONE, |provider| &provider.name);
             let outcome = attempt.outcome(&reading, ending);
-            let bill = attempt.bill(&asked, &reading, ending, self.price(&attempt.leg));
+            let bill = attempt.bill(&asked, &reading, ending, self.price(&attempt.leg).as_deref());
             record.provider = provider;
             record.outcome = outcome;
             if let Some(first) = attempt.meter.as_ref().and_then(Meter::first_token_ns) {
@@ -345,8 +357,13 @@ impl Sent {
         self.arrival.world.model(self.model?)?.targets.get(leg.target?)
     }
 
-    fn price(&self, leg: &Leg) -> Option<&Price> {
-        self.target(leg)?.price.as_ref()
+    fn price(&self, leg: &Leg) -> Option<Arc<Price>> {
+        self.arrival.world.price(self.target(leg)?, self.asked_name())
+    }
+
+    /// The model's name as the client has it; empty where it names none.
+    fn asked_name(&self) -> &str {
+        self.body.model()
     }
 }
 

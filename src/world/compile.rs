@@ -7,11 +7,12 @@ use std::net::SocketAddr;
 
 use place::Place;
 
-use super::{Model, World};
+use super::{Failover, Model, World};
 use crate::document::{Document, Mode, Problem, Warning, spelling};
 
 mod cheaper;
 mod coverage;
+mod failover;
 mod guard;
 mod keys;
 mod models;
@@ -20,8 +21,10 @@ mod operators;
 mod patterns;
 mod per_model;
 mod place;
+mod prices;
 mod providers;
 mod rules;
+mod targets;
 mod teams;
 
 /// Looks up an environment variable.
@@ -73,12 +76,15 @@ pub(super) fn compile(document: &Document, env: Env<'_>, unset: Unset) -> Result
         &mut findings,
     );
     let providers = providers::compile(document, env, unset, &mut rulebook, &mut findings);
-    let models = models::compile(document, &providers, &mut rulebook, &mut findings);
+    let top = Place::At("");
+    let failover = failover::failover(top, document.failover.as_ref(), Failover::default(), &mut findings);
+    let models = models::compile(document, &providers, failover, &mut rulebook, &mut findings);
     let teams = teams::compile(document, &mut rulebook, &mut findings);
     let mut guards = guard::Guards::new(document.loop_guard.as_ref(), &mut findings);
     let keys = keys::compile(
         document,
         &models,
+        &providers,
         &teams.names,
         &mut rulebook,
         &mut guards,
@@ -122,11 +128,14 @@ pub(super) fn compile(document: &Document, env: Env<'_>, unset: Unset) -> Result
         all,
         shadow: document.mode == Some(Mode::Shadow),
         guard: guards.common,
+        failover,
         operators: operators.operators,
         warnings,
         provider_names: providers.names,
         provider_hosts: providers.hosts,
         model_names: models.names,
+        model_prefixes: models.prefixes,
+        prices: models.prices,
         key_digests: keys.digests,
         operator_digests: operators.digests,
         raises: rulebook.raises,
