@@ -180,6 +180,18 @@ catalogue! {
         "requests", "Authenticated requests that have not ended.";
     ATTEMPTS = Counter "tollgate_attempts_total" ["model", "provider", "outcome"]
         "attempts", "Attempts at providers, by how each ended; a request has one or, with failover, more.";
+    FAILOVERS = Counter "tollgate_failovers_total" ["model", "from", "to", "reason"]
+        "attempts", "Attempts at another provider because one had failed, by why.";
+    PROVIDER_HEALTH = Gauge "tollgate_provider_health_percent" ["provider", "credential"]
+        "percent", "How much of its traffic a provider gets with one of its credentials: 0 while it rests or is tried.";
+    PROVIDER_RESTS = Counter "tollgate_provider_rests_total" ["provider", "reason"]
+        "rests", "How often a provider was taken out for a while, by why.";
+    PROVIDER_QUOTA = Gauge "tollgate_provider_quota" ["provider", "credential", "quota"]
+        "requests or tokens", "A limit of the provider's own, as it last reported it.";
+    PROVIDER_QUOTA_REMAINING = Gauge "tollgate_provider_quota_remaining" ["provider", "credential", "quota"]
+        "requests or tokens", "What is left of such a limit, as it last reported it.";
+    DROPPED = Counter "tollgate_dropped_members_total" ["model", "provider", "member"]
+        "requests", "Requests of which a member was left out, because the provider knows no such thing.";
     DURATION = Histogram "tollgate_request_duration_milliseconds" ["key", "team", "model", "provider"]
         "milliseconds", "From the request's first header to the end of its answer, failed requests included.", DURATION_MS;
     FIRST_TOKEN = Histogram "tollgate_time_to_first_token_milliseconds" ["key", "team", "model", "provider"]
@@ -317,6 +329,11 @@ No label value is ever chosen by a client.
 - `served`: the model that a request was sent on to; there `model` is the one it asked for.
 - `step`: what the loop guard did: `warn`, `slow` or `block`. `sign`: what gave a loop away: `tool_calls`, `requests` or
   `velocity`.
+- `from`, `to`: the provider that failed, and the one tried next. `reason`: why: `failed` (unreachable, broken off, too slow,
+  or an error of its own), `limited` (429) or `refused` (the gateway's credential).
+- `credential`: which of a provider's credentials, counted from 0. `quota`: `requests`, `tokens`, `input_tokens` or
+  `output_tokens`.
+- `member`: what was left out of a request, by its name in the client's dialect; only names that Tollgate knows.
 - `result`: `applied` or `rejected`.
 - `kind`: `undecoded_answer`, or the call that the host refused, such as `set_header`.
 - Once there are `max_series` series, further ones are recorded with every label `other`, so that sums stay true;

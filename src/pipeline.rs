@@ -42,6 +42,8 @@ mod guarding;
 mod hold;
 mod listing;
 mod notes;
+mod noting;
+mod ordering;
 mod received;
 mod saying;
 mod sent;
@@ -327,6 +329,7 @@ impl Arrival {
             first_token_ms: None,
             per_token_us: None,
             added_us: None,
+            rests: Vec::new(),
             attempts: Vec::new(),
             remarks: Remarks::default(),
         }

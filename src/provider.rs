@@ -9,6 +9,7 @@
 use std::sync::Arc;
 
 use crate::dialect::Dialect;
+use crate::health;
 use crate::limit::rule::Rules;
 
 pub mod auth;
@@ -49,6 +50,15 @@ pub struct Provider {
     pub priced_as: Box<str>,
     /// The rules that all requests sent to it, with its credential, keep together.
     pub rules: Option<Arc<Rules>>,
+    /// When it is left alone because it fails.
+    pub health: health::rule::Rule,
+}
+
+impl Provider {
+    /// How many credentials there are to choose from; 1 where it is shown none.
+    pub fn credential_count(&self) -> usize {
+        self.credentials.len().max(1)
+    }
 }
 
 /// Scheme, host, port and the path all of a provider's endpoints are under.

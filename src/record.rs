@@ -33,6 +33,8 @@ pub struct Record<'w> {
     pub per_token_us: Option<u64>,
     /// Spent inside Tollgate before the request left, in microseconds; only where it left.
     pub added_us: Option<u64>,
+    /// Providers that rest from now on, and why.
+    pub rests: Vec<(&'w str, &'static str)>,
     /// Every attempt, in order.
     pub attempts: Vec<Attempted<'w>>,
     /// What rules did to it, or would have done.
@@ -179,6 +181,9 @@ impl Record<'_> {
                 let labels = [self.model, from.provider, to.provider, reason];
                 sink.observe(&metrics::FAILOVERS, &labels, 1);
             }
+        }
+        for (provider, reason) in &self.rests {
+            sink.observe(&metrics::PROVIDER_RESTS, &[provider, reason], 1);
         }
         self.observe_remarks(sink);
     }

@@ -5,7 +5,7 @@
 
 use serde::Deserialize;
 
-use super::{Budgets, Entries, Limits};
+use super::{Budgets, Entries, Health, Limits};
 use crate::dialect::Dialect;
 use crate::provider::{Auth, Embeddings, MaxTokens};
 
@@ -75,6 +75,10 @@ pub struct Provider {
     /// What all requests sent to it together may spend.
     #[serde(default)]
     pub budget: Option<Budgets>,
+
+    /// When it is left alone because it fails. What is left out is as in the document's own `health`.
+    #[serde(default)]
+    pub health: Option<Health>,
 }
 
 /// What becomes of what a provider's API has no words for.

@@ -1,6 +1,7 @@
 //! One attempt at a provider: what is sent, what comes back, and what that costs.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use super::Now;
 use super::departure::Departure;
@@ -10,6 +11,8 @@ use crate::conversation::Losses;
 use crate::endpoint::Endpoint;
 use crate::estimate;
 use crate::fault::Fault;
+use crate::health::quota::Quota;
+use crate::health::{Lease, Sign};
 use crate::meter::{Meter, Passed, Reading};
 use crate::price::{Nanodollars, Price};
 use crate::record::{Bill, Cost};
@@ -96,8 +99,16 @@ pub struct Attempt {
     pub(super) replacement: Option<Vec<u8>>,
     /// What of the request did not reach the provider.
     pub(super) losses: Losses,
-    /// Whether the provider's health has taken note of it.
-    pub(super) noted: bool,
+    /// When it began, in milliseconds of the clock that all workers share; 0 where that was not seen.
+    pub(super) began: u64,
+    /// The leave to try the provider, where it is a trial.
+    pub(super) trial: Option<Lease>,
+    /// How long the provider asks to be left alone.
+    pub(super) wait: Option<Duration>,
+    /// What the provider says is left of its own limits.
+    pub(super) quota: Quota,
+    /// What the provider's health has taken note of.
+    pub(super) noted: Option<Sign>,
 }
 
 /// Who reads an answer.
@@ -137,7 +148,11 @@ impl Attempt {
             fault: None,
             replacement: None,
             losses: Losses::default(),
-            noted: false,
+            began: 0,
+            trial: None,
+            wait: None,
+            quota: Quota::default(),
+            noted: None,
         }
     }
 

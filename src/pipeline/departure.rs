@@ -76,7 +76,9 @@ pub(super) struct Kept(Vec<(&'static str, String)>);
 
 impl Kept {
     pub(super) fn of(headers: &Headers) -> Self {
-        let kept = API_HEADERS.iter().filter_map(|name| Some((*name, headers.text(name)?.to_owned())));
+        let kept = API_HEADERS
+            .iter()
+            .filter_map(|name| Some((*name, headers.text(name)?.to_owned())));
         Self(kept.collect())
     }
 }
@@ -143,7 +145,11 @@ pub(super) fn to_attempt(way: &Way<'_>, headers: &Headers) -> Departure {
             let ours = |name: &&str| way.kept.0.iter().all(|(kept, _)| kept != name);
             let left = present(API_HEADERS, headers);
             departure.remove.extend(left.into_iter().filter(|name| ours(&&**name)));
-            version(&mut departure, way.provider, &Headers::from_pairs(way.kept.0.iter().map(|(n, v)| (*n, v.as_str()))));
+            version(
+                &mut departure,
+                way.provider,
+                &Headers::from_pairs(way.kept.0.iter().map(|(n, v)| (*n, v.as_str()))),
+            );
         }
         Speech::Translated(..) => {
             departure.remove.extend(present(API_HEADERS, headers));

@@ -145,11 +145,13 @@ impl Sent {
         match reason {
             Reason::ContextWindow => {
                 let context = self.target(&latest.leg).and_then(|target| target.context);
-                left.find(|(_, leg)| match (self.target(leg).and_then(|target| target.context), context) {
-                    (Some(theirs), Some(ours)) => theirs > ours,
-                    (Some(_), None) => true,
-                    (None, _) => false,
-                })
+                left.find(
+                    |(_, leg)| match (self.target(leg).and_then(|target| target.context), context) {
+                        (Some(theirs), Some(ours)) => theirs > ours,
+                        (Some(_), None) => true,
+                        (None, _) => false,
+                    },
+                )
             }
             reason if reason.is_of_the_credential() => left.next(),
             // Another credential at the same place does not help.

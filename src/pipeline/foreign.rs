@@ -96,7 +96,7 @@ impl Foreign {
             let words = Words {
                 provider,
                 speech,
-                model: &stop.model,
+                model: stop.model.as_str().into(),
                 longest: None,
                 most: handoff.max_output_tokens,
             };

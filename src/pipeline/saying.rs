@@ -65,7 +65,7 @@ pub(super) fn words<'a>(
     Some(Words {
         provider: world.provider(leg.provider)?,
         speech,
-        model: target.map_or(asked, |target| &*target.model),
+        model: target.map_or(asked.into(), |target| target.name_for(asked)),
         longest: model.and_then(|model| model.max_output_tokens),
         most,
     })

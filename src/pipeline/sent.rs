@@ -1,6 +1,7 @@
 //! A request on its way: an order of providers, and the attempts at them so far.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use super::admission::{Admitted, Course};
 use super::attempt::{Asked, Attempt, Begun, Ending};
@@ -16,6 +17,7 @@ use crate::endpoint::Endpoint;
 use crate::fault::{Answer, Fault};
 use crate::handoff::{Handoff, Place, Stop};
 use crate::headers::Headers;
+use crate::health::{self, Lease};
 use crate::limit::admit::{self, Grant, Use};
 use crate::limit::habit;
 use crate::limit::store::{Books, Unwritable};
@@ -25,7 +27,7 @@ use crate::provider::Provider;
 use crate::record::{Attempted, Bill, Record};
 use crate::route::Leg;
 use crate::translate::{Speech, Written};
-use crate::world::{ModelId, Target};
+use crate::world::{ModelId, ProviderId, Target};
 
 /// A request that has somewhere to go.
 #[derive(Debug)]
@@ -44,6 +46,10 @@ pub struct Sent {
     original: Option<Vec<u8>>,
     /// The body in the words of one leg's provider, for the attempt there.
     written: Option<(Leg, Written)>,
+    /// The leave to try a leg's provider whose rest is over.
+    trial: Option<(Leg, Lease)>,
+    /// Providers that rest from now on, and why.
+    pub(super) rests: Vec<(ProviderId, health::Reason)>,
     /// Headers of the client's that one provider gets and another does not.
     kept: Kept,
     /// Answered in the end by us, because no provider did.
@@ -72,8 +78,26 @@ pub(super) enum Body {
     Opaque,
 }
 
+impl Body {
+    /// The model that it names; empty where it names none.
+    pub(super) fn model(&self) -> &str {
+        match self {
+            Self::Json(ask) => &ask.model,
+            Self::Form { name, .. } => name,
+            Self::Opaque => "",
+        }
+    }
+}
+
 impl Sent {
-    pub(super) fn new(arrival: Arrival, path: &str, posts: bool, admitted: Admitted, watched: Option<Watched>) -> Self {
+    pub(super) fn new(
+        arrival: Arrival,
+        path: &str,
+        posts: bool,
+        admitted: Admitted,
+        watched: Option<Watched>,
+        trial: Option<(Leg, Lease)>,
+    ) -> Self {
         let Admitted { course, grant, notes } = admitted;
         let Course {
             model,
@@ -81,6 +105,7 @@ impl Sent {
             legs,
             original,
             written,
+            session: _,
         } = course;
         Self {
             arrival,
@@ -93,6 +118,8 @@ impl Sent {
             attempts: Vec::new(),
             original,
             written,
+            trial,
+            rests: Vec::new(),
             kept: Kept::default(),
             fault: None,
             added_ns: 0,
@@ -117,7 +144,7 @@ impl Sent {
             credential: leg.credential,
             model: self
                 .target(leg)
-                .map(|target| target.model.to_string())
+                .map(|target| target.name_for(self.asked_name()).into_owned())
                 .unwrap_or_default(),
         };
         Handoff {
@@ -170,8 +197,11 @@ impl Sent {
     ///
     /// What to tell the client, where there is no time left for another attempt, or the order names a provider that the
     /// configuration does not have.
-    pub fn begin(&mut self, headers: &Headers, now: Now) -> Result<Begun, Answer> {
+    pub fn begin(&mut self, headers: &Headers, now: Now, books: &mut Books<'_>) -> Result<Begun, Answer> {
         self.give_up_unanswered(now);
+        if let Err(Unwritable) = self.note(None, books) {
+            return Err(self.stop(Fault::Internal));
+        }
         let Some((index, leg)) = self.leg_to_come() else {
             return Err(self.stop(Fault::Internal));
         };
@@ -182,17 +212,20 @@ impl Sent {
         let Some(speech) = self.speech(&leg) else {
             return Err(self.stop(Fault::Internal));
         };
-        self.attempts.push(Attempt::new(leg, index, speech, now));
+        let mut attempt = Attempt::new(leg, index, speech, now);
+        attempt.began = books.clock.steady;
+        attempt.trial = self.trial.take_if(|(of, _)| *of == leg).map(|(_, lease)| lease);
+        self.attempts.push(attempt);
         self.next = self.next_unanswered();
         let Some(provider) = self.provider(&leg) else {
             return Err(self.stop(Fault::Internal));
         };
-        let model = self.target(&leg).map_or("", |target| &*target.model);
+        let model = self.target(&leg).map(|target| target.name_for(self.asked_name()));
         let way = departure::Way {
             provider,
             credential: leg.credential,
             speech,
-            model,
+            model: model.as_deref().unwrap_or_default(),
             stream: self.streams(),
             path: &self.path,
             kept: &self.kept,
@@ -265,7 +298,7 @@ impl Sent {
 
     /// Whether the body of an attempt must be edited.
     fn translates(&self, leg: &Leg) -> bool {
-        let model = self.target(leg).map(|target| &*target.model);
+        let model = self.target(leg).map(|target| target.name_for(self.asked_name()));
         match &self.body {
             Body::Json(ask) => {
                 self.speech(leg) != Some(Speech::Same)
@@ -273,7 +306,7 @@ impl Sent {
                     || self.notes.longest().is_some()
                     || model.is_some_and(|model| model != ask.model)
             }
-            Body::Form { name, .. } => model.is_some_and(|model| model != name),
+            Body::Form { name, .. } => model.is_some_and(|model| *model != **name),
             Body::Opaque => false,
         }
     }
@@ -291,7 +324,10 @@ impl Sent {
         let (leg, speech) = (attempt.leg, attempt.speech);
         if let Speech::Translated(..) = speech {
             // What an answer is cut down to has come up since.
-            let ready = self.written.take().filter(|(of, _)| *of == leg && self.notes.longest().is_none());
+            let ready = self
+                .written
+                .take()
+                .filter(|(of, _)| *of == leg && self.notes.longest().is_none());
             return match ready.map_or_else(|| self.say(&leg, body), |(_, written)| Ok(written)) {
                 Ok(written) => {
                     if let Some(attempt) = self.attempts.last_mut() {
@@ -302,22 +338,19 @@ impl Sent {
                 Err(fault) => Err(self.stop(fault)),
             };
         }
-        let model = self.target(&leg).map(|target| &*target.model);
+        let model = self.target(&leg).map(|target| target.name_for(self.asked_name()));
         Ok(match &self.body {
             Body::Json(ask) => {
                 let edits = Edits {
-                    model: model.filter(|model| *model != ask.model),
+                    model: model.as_deref().filter(|model| *model != ask.model),
                     include_usage: ask.lacks_usage(),
                     max_output_tokens: self.notes.longest(),
                 };
                 ask.rewrite(body, edits)
             }
-            Body::Form { name, span, .. } => {
-                let parts = model
-                    .filter(|model| model != name)
-                    .and_then(|model| Some([body.get(..span.start)?, model.as_bytes(), body.get(span.end..)?]));
-                parts.map(|parts| parts.concat())
-            }
+            Body::Form { name, span, .. } => model
+                .filter(|model| **model != **name)
+                .and_then(|model| Some([body.get(..span.start)?, model.as_bytes(), body.get(span.end..)?].concat())),
             Body::Opaque => None,
         })
     }
@@ -352,7 +385,12 @@ impl Sent {
 
     /// An id for the answer, where its provider gives none: letters and digits.
     pub(super) fn answer_id(&self) -> String {
-        let id: String = self.arrival.request_id.chars().filter(char::is_ascii_alphanumeric).collect();
+        let id: String = self
+            .arrival
+            .request_id
+            .chars()
+            .filter(char::is_ascii_alphanumeric)
+            .collect();
         match id.is_empty() {
             true => format!("{:x}", self.arrival.since.0),
             false => id,
@@ -363,6 +401,11 @@ impl Sent {
     pub fn record<'w>(&'w self, ending: Ending, now: Now) -> Record<'w> {
         let mut record = self.arrival.record(self.model, "interrupted_by_client", true, now);
         record.remarks = self.notes.remarks(&self.arrival.world);
+        let world = &self.arrival.world;
+        let rests = self.rests.iter();
+        record.rests = rests
+            .filter_map(|(id, reason)| Some((&*world.provider(*id)?.name, reason.name())))
+            .collect();
         record.added_us = self.begun().then_some(self.added_ns / 1_000);
         let asked = Asked {
             endpoint: self.endpoint(),
@@ -384,7 +427,7 @@ impl Sent {
                 .provider(&attempt.leg)
                 .map_or(metrics::NONE, |provider| &provider.name);
             let outcome = attempt.outcome(&reading, ending);
-            let bill = attempt.bill(&asked, &reading, ending, self.price(&attempt.leg));
+            let bill = attempt.bill(&asked, &reading, ending, self.price(&attempt.leg).as_deref());
             record.provider = provider;
             record.outcome = outcome;
             if let Some(first) = attempt.first_token_ns() {
@@ -487,7 +530,9 @@ impl Sent {
     /// The leg of the attempt to come, and its place in the order. The latest is repeated where there is no other, or
     /// should Envoy try more often than there are legs.
     fn leg_to_come(&self) -> Option<(usize, Leg)> {
-        let index = self.next.or_else(|| self.attempts.last().map(|attempt| attempt.index))?;
+        let index = self
+            .next
+            .or_else(|| self.attempts.last().map(|attempt| attempt.index))?;
         self.legs.get(index).map(|leg| (index, *leg))
     }
 
@@ -499,8 +544,13 @@ impl Sent {
         self.arrival.world.model(self.model?)?.targets.get(leg.target?)
     }
 
-    fn price(&self, leg: &Leg) -> Option<&Price> {
-        self.target(leg)?.price.as_ref()
+    fn price(&self, leg: &Leg) -> Option<Arc<Price>> {
+        self.arrival.world.price(self.target(leg)?, self.asked_name())
+    }
+
+    /// The model's name as the client has it; empty where it names none.
+    fn asked_name(&self) -> &str {
+        self.body.model()
     }
 }
 

@@ -221,6 +221,10 @@ impl HttpContext for Gateway {
                 }
                 if let Ok(mut sent) = under.exchange.try_borrow_mut() {
                     let ending = if sent.open() { ending() } else { Ending::ByProvider };
+                    let noted = with_books(now, |books| sent.note(Some(ending), books));
+                    if let Err(Unwritable) = noted {
+                        observe(&metrics::INTERNAL_ERRORS, &["shared_data_contended"], 1);
+                    }
                     let grant = sent.take_grant();
                     let record = sent.record(ending, now);
                     let was_present = with_books(now, |books| sent.settle(grant, &record, books));

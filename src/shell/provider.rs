@@ -9,6 +9,7 @@ use super::exchanges::{self, Shared};
 use super::host::{self, Side};
 use super::reply::{read_chunk, read_end, read_head};
 use super::series::survive;
+use super::vms::with_books;
 use crate::dialect::Dialect;
 use crate::fault::{Answer, Fault};
 use crate::handoff::{CLUSTER_PROPERTY, Handoff, PROPERTY};
@@ -139,7 +140,7 @@ impl Provider {
                 if let Some(number) = host::attempt() {
                     sent.attempt_is(number);
                 }
-                sent.begin(headers, now)
+                with_books(now, |books| sent.begin(headers, now, books))
             };
             self.attempt = Attempt::Here(exchange);
             return Some(begun);

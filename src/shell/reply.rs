@@ -2,8 +2,11 @@
 
 use super::exchanges::Shared;
 use super::host::{self, Side};
-use super::series::survive;
+use super::series::{observe, survive};
+use super::vms::with_books;
 use crate::handoff::CLUSTER_PROPERTY;
+use crate::limit::store::Unwritable;
+use crate::metrics;
 use crate::pipeline::{Heading, Now, Onward, ReplyHead, Sent};
 
 use proxy_wasm::types::Action;
@@ -22,6 +25,7 @@ pub(super) fn read_head(sent: &mut Sent, ends: bool) -> Action {
         Ok(headers) => match sent.reply_head(&headers, ends, host::now()) {
             Heading::Held => Action::Pause,
             Heading::Passes(head) => {
+                note(sent);
                 change(&head);
                 Action::Continue
             }
@@ -63,9 +67,21 @@ pub(super) fn read_chunk(exchange: &Shared, size: usize, placed: &mut usize, end
                 Now::default()
             };
             let onward = sent.reply_chunk(&chunk, now, ends);
+            if let Onward::Released(..) = onward {
+                note(&mut sent);
+            }
             drop(sent);
             go_on(onward, size, placed)
         }
+    }
+}
+
+/// Has the provider's health take note of what is known by now.
+fn note(sent: &mut Sent) {
+    if sent.has_news()
+        && let Err(Unwritable) = with_books(host::now(), |books| sent.note(None, books))
+    {
+        observe(&metrics::INTERNAL_ERRORS, &["shared_data_contended"], 1);
     }
 }
 

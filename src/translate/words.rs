@@ -3,20 +3,22 @@
 //! In: who is asked and how, and the client's body. Out: [`Written`], or the fault that says what cannot be said. Whether what
 //! cannot be said stands in the way is the operator's rule for the provider, applied here.
 
+use std::borrow::Cow;
+
 use super::{Speech, Written, request};
 use crate::dialect::{ChatFacts, To};
 use crate::fault::Fault;
 use crate::provider::{MaxTokens, Provider};
 
 /// Whom a request is put into words for.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Words<'a> {
     /// Who is asked.
     pub provider: &'a Provider,
     /// How.
     pub speech: Speech,
     /// What it calls the model.
-    pub model: &'a str,
+    pub model: Cow<'a, str>,
     /// How many tokens the longest answer has where the request does not say.
     pub longest: Option<u64>,
     /// What the longest answer is cut down to, if it is.
@@ -36,7 +38,7 @@ impl Words<'_> {
         };
         let facts = self.provider.facts;
         let to = To {
-            model: self.model,
+            model: &self.model,
             longest: self.longest,
             chat: ChatFacts {
                 max_completion_tokens: facts.max_tokens == MaxTokens::MaxCompletionTokens,

@@ -7,12 +7,13 @@ use std::net::SocketAddr;
 
 use place::Place;
 
-use super::{Model, World};
+use super::{Failover, Model, World};
 use crate::document::{Document, Mode, Problem, Warning, spelling};
 use crate::provider::catalogue::Catalogue;
 
 mod cheaper;
 mod coverage;
+mod failover;
 mod guard;
 mod keys;
 mod models;
@@ -21,8 +22,10 @@ mod operators;
 mod patterns;
 mod per_model;
 mod place;
+mod prices;
 mod providers;
 mod rules;
+mod targets;
 mod teams;
 
 /// Looks up an environment variable.
@@ -84,12 +87,15 @@ pub(super) fn compile(
         &mut rulebook,
         &mut findings,
     );
-    let models = models::compile(document, &providers, &mut rulebook, &mut findings);
+    let top = Place::At("");
+    let failover = failover::failover(top, document.failover.as_ref(), Failover::default(), &mut findings);
+    let models = models::compile(document, &providers, failover, &mut rulebook, &mut findings);
     let teams = teams::compile(document, &mut rulebook, &mut findings);
     let mut guards = guard::Guards::new(document.loop_guard.as_ref(), &mut findings);
     let keys = keys::compile(
         document,
         &models,
+        &providers,
         &teams.names,
         &mut rulebook,
         &mut guards,
@@ -133,11 +139,14 @@ pub(super) fn compile(
         all,
         shadow: document.mode == Some(Mode::Shadow),
         guard: guards.common,
+        failover,
         operators: operators.operators,
         warnings,
         provider_names: providers.names,
         provider_hosts: providers.hosts,
         model_names: models.names,
+        model_prefixes: models.prefixes,
+        prices: models.prices,
         key_digests: keys.digests,
         operator_digests: operators.digests,
         raises: rulebook.raises,

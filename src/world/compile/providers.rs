@@ -4,8 +4,9 @@
 
 use hashbrown::HashMap;
 
-use super::{Env, Findings, Unset, place::Place, rules::Rulebook};
+use super::{Env, Findings, Unset, failover, place::Place, rules::Rulebook};
 use crate::document::{Document, TranslateTo, Untranslatable, member};
+use crate::health::rule::Rule;
 use crate::price;
 use crate::provider::catalogue::Catalogue;
 use crate::provider::{Origin, Provider, default_port};
@@ -45,6 +46,7 @@ pub(super) fn compile(
         default: None,
         unusable: Vec::new(),
     };
+    let health = failover::health(Place::At(""), document.health.as_ref(), Rule::default(), findings);
     for (name, written) in &document.providers.0 {
         let id = ProviderId(compiled.providers.len() as u32);
         let path = member("providers", name);
@@ -92,6 +94,7 @@ pub(super) fn compile(
                 written.budget.as_ref(),
                 findings,
             ),
+            health: failover::health(Place::At(&path), written.health.as_ref(), health, findings),
         };
         recognise(&path, id, &provider, document.hold_headers, &mut compiled, findings);
         compiled.providers.push(provider);
