@@ -258,16 +258,17 @@ impl Sent {
         by_provider: impl FnOnce() -> bool,
         number: impl FnOnce() -> Option<usize>,
     ) -> Answering {
-        if self.attempts.last().is_some_and(|attempt| attempt.moved.is_some()) && read_there {
-            // Given up for another attempt that the host did not begin.
-            return Answering::Envoys(self.unanswered(503));
-        }
         let answered = read_there && self.attempts.last().is_some_and(|attempt| attempt.status.is_some());
         // An earlier attempt's answer was read; the one on its way may be that of an attempt in another VM.
         let unseen = match answered && self.told(status) {
             true => None,
             false => number().filter(|number| read_there && *number > self.attempts.len()),
         };
+        let given_up = self.attempts.last().is_some_and(|attempt| attempt.moved.is_some());
+        if answered && given_up && unseen.is_none() {
+            // For another attempt, which the host did not begin.
+            return Answering::Envoys(self.unanswered(503));
+        }
         let read = answered && unseen.is_none();
         if read && status < 400 {
             return Answering::Read;
@@ -290,6 +291,7 @@ impl Sent {
     /// Whether the latest attempt's answer had this status when it was passed on.
     fn told(&self, status: u16) -> bool {
         let told = |attempt: &Attempt| match &attempt.fault {
+            _ if attempt.moved.is_some() => None,
             Some(fault) => Some(fault.status()),
             None => attempt.status,
         };
