@@ -25,3 +25,15 @@ pub enum Dialect {
     /// The `converse` and `converse-stream` of Amazon Bedrock. Only providers speak it.
     Bedrock,
 }
+
+impl Dialect {
+    /// Its name, as documents have it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::OpenAi => "openai",
+            Self::Anthropic => "anthropic",
+            Self::Gemini => "gemini",
+            Self::Bedrock => "bedrock",
+        }
+    }
+}
