@@ -33,77 +33,14 @@ pub enum Dialect {
     Bedrock,
 }
 
-/// A format of requests and answers: what a dialect says at one of its endpoints.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Api {
-    /// OpenAI's chat completions.
-    Chat,
-    /// OpenAI's responses.
-    Responses,
-    /// Anthropic's messages.
-    Messages,
-    /// Google's `generateContent`.
-    Gemini,
-    /// AWS Bedrock's Converse.
-    Converse,
-}
-
-/// Whom a request is written for.
-#[derive(Clone, Copy, Debug)]
-pub struct To<'a> {
-    /// What the provider calls the model.
-    pub model: &'a str,
-    /// How many tokens the longest answer has where the request does not say, as far as the operator has told.
-    pub longest: Option<u64>,
-    /// How far the provider follows OpenAI's chat completions.
-    pub chat: ChatFacts,
-}
-
-/// In what servers that follow OpenAI's chat completions differ from it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ChatFacts {
-    /// Takes `max_completion_tokens`; else `max_tokens`.
-    pub max_completion_tokens: bool,
-    /// Takes `stream_options`.
-    pub stream_options: bool,
-    /// Takes messages of the role `developer`; else `system`.
-    pub developer_role: bool,
-    /// Takes `response_format` of the type `json_schema`.
-    pub json_schema: bool,
-    /// Takes `reasoning_effort`.
-    pub reasoning_effort: bool,
-}
-
-impl Default for ChatFacts {
-    fn default() -> Self {
-        Self {
-            max_completion_tokens: true,
-            stream_options: true,
-            developer_role: false,
-            json_schema: true,
-            reasoning_effort: true,
+impl Dialect {
+    /// Its name, as documents have it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::OpenAi => "openai",
+            Self::Anthropic => "anthropic",
+            Self::Gemini => "gemini",
+            Self::Bedrock => "bedrock",
         }
     }
-}
-
-/// What a client's answer says that the provider's does not.
-#[derive(Clone, Copy, Debug)]
-pub struct Told<'a> {
-    /// The model the client asked for, where the provider names none.
-    pub model: &'a str,
-    /// An id, unique to the exchange, of letters and digits; put behind a dialect's prefix where the provider gives none.
-    pub id: &'a str,
-    /// Now, in seconds since 1970.
-    pub created: u64,
-    /// Whether the client asked for a stream's usage.
-    pub stream_usage: bool,
-}
-
-/// Why a provider's answer cannot be passed on.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Unanswered {
-    /// It is no answer of this API.
-    Malformed,
-    /// It is an error, although its status was a success.
-    Refused(Refusal),
 }

@@ -79,14 +79,14 @@ pub struct Row<'a> {
 pub enum Source {
     /// The provider's own documentation.
     Docs,
-    /// The provider's own SDK or server, as source text.
-    Source,
+    /// Threads of those who met it.
+    Issues,
     /// The public catalogue models.dev.
     #[serde(rename = "models.dev")]
     ModelsDev,
     /// LiteLLM's lists of providers.
     Litellm,
-    /// What another public program has for it.
+    /// Other public programs that call it.
     Program,
 }
 

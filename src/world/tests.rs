@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::dialect::Dialect;
 
+mod providers;
 mod rules;
 
 fn env(name: &str) -> Option<String> {
