@@ -103,7 +103,10 @@ impl Pace {
 
     fn encode(&self) -> Vec<u8> {
         let words = |mean: Option<Mean>| mean.map_or([0, 0], |mean| [mean.micros + 1, mean.at]);
-        let all = [FORM].into_iter().chain(words(self.first_token)).chain(words(self.answer));
+        let all = [FORM]
+            .into_iter()
+            .chain(words(self.first_token))
+            .chain(words(self.answer));
         all.flat_map(u64::to_le_bytes).collect()
     }
 }
@@ -164,7 +167,10 @@ mod tests {
         assert_eq!(at(30 + STALE, None), Some(800));
         assert_eq!(at(31 + STALE, None), None);
         assert_eq!(at(31 + STALE, Some(7)), Some(7), "what is old is left behind");
-        assert_eq!(at(32 + STALE, Some(u64::MAX)).map(|mean| mean < u64::MAX / 8), Some(true));
+        assert_eq!(
+            at(32 + STALE, Some(u64::MAX)).map(|mean| mean < u64::MAX / 8),
+            Some(true)
+        );
     }
 
     proptest! {

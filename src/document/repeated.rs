@@ -129,7 +129,9 @@ pub(super) fn keys<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Key
                     budget: budgets.read(written.budget)?,
                     mode: written.mode,
                     per_model: per_model.read(written.per_model)?.unwrap_or_else(|| no_entries.clone()),
-                    targets: targets.read(written.targets)?.unwrap_or_else(|| Arc::clone(&no_targets)),
+                    targets: targets
+                        .read(written.targets)?
+                        .unwrap_or_else(|| Arc::clone(&no_targets)),
                     loop_guard: written.loop_guard,
                 });
             }

@@ -76,8 +76,19 @@ impl Cell {
     fn read(bytes: &[u8]) -> Option<Self> {
         let (words, rest) = bytes.as_chunks::<8>();
         let words: &[[u8; 8]; WORDS] = words.try_into().ok()?;
-        let [form, phase, since, until, pause, limited, leases, leased_until, in_a_row, second, counts @ ..] =
-            words.map(u64::from_le_bytes);
+        let [
+            form,
+            phase,
+            since,
+            until,
+            pause,
+            limited,
+            leases,
+            leased_until,
+            in_a_row,
+            second,
+            counts @ ..,
+        ] = words.map(u64::from_le_bytes);
         let phase = match phase {
             0 => Phase::Fit,
             1 => Phase::Resting,
@@ -241,7 +252,10 @@ impl Cell {
         let gone = usize::try_from(second.saturating_sub(self.second)).unwrap_or(SECONDS);
         let gone = gone.min(SECONDS);
         self.window.rotate_right(gone);
-        self.window.iter_mut().take(gone).for_each(|count| *count = Count::default());
+        self.window
+            .iter_mut()
+            .take(gone)
+            .for_each(|count| *count = Count::default());
         self.second = self.second.max(second);
     }
 

@@ -82,7 +82,10 @@ pub fn quota(headers: &Headers) -> Quota {
             limit: number(limit),
             remaining: number(remaining),
         });
-        found.into_iter().find(|left| *left != Left::default()).unwrap_or_default()
+        found
+            .into_iter()
+            .find(|left| *left != Left::default())
+            .unwrap_or_default()
     });
     Quota { all }
 }
@@ -112,7 +115,10 @@ pub fn note(cell: &str, quota: &Quota, books: &mut Books<'_>) -> Result<(), Unwr
 fn encode(quota: &Quota, now: u64) -> Vec<u8> {
     // One more than it is, so that 0 is none.
     let word = |number: Option<u64>| number.map_or(0, |number| number.saturating_add(1));
-    let all = quota.all.iter().flat_map(|left| [word(left.limit), word(left.remaining)]);
+    let all = quota
+        .all
+        .iter()
+        .flat_map(|left| [word(left.limit), word(left.remaining)]);
     [FORM, now].into_iter().chain(all).flat_map(u64::to_le_bytes).collect()
 }
 

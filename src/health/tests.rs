@@ -92,7 +92,11 @@ fn half_of_twenty_attempts_in_ten_seconds_take_it_out() {
     for n in 1..=20 {
         assert_eq!(course.stands(), Standing::Fit, "{n}");
         let rests = course.later(100).note(Sign::Failed);
-        assert_eq!(rests.is_some(), n == 10, "the 19th attempt in the window is not enough: {n}");
+        assert_eq!(
+            rests.is_some(),
+            n == 10,
+            "the 19th attempt in the window is not enough: {n}"
+        );
         if rests.is_some() {
             return;
         }
@@ -135,7 +139,11 @@ fn it_rests_twice_as_long_each_time_it_fails_at_once_until_it_is_well() {
     assert_eq!(course.later(15_000).stands(), Standing::Fit);
     assert_eq!(course.fails(5), Some(Reason::Failed));
     let until = course.now + 10_000;
-    assert_eq!(course.stands(), Standing::Resting { until }, "the rests before are forgotten");
+    assert_eq!(
+        course.stands(),
+        Standing::Resting { until },
+        "the rests before are forgotten"
+    );
 }
 
 #[test]

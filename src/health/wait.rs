@@ -109,7 +109,8 @@ fn seconds(seconds: f64) -> Option<Duration> {
 
 /// A decimal number and nothing else: no sign, no exponent, no `inf`.
 fn number(text: &str) -> Option<f64> {
-    let decimal = text.bytes().all(|b| b.is_ascii_digit() || b == b'.') && text.starts_with(|c: char| c.is_ascii_digit());
+    let decimal =
+        text.bytes().all(|b| b.is_ascii_digit() || b == b'.') && text.starts_with(|c: char| c.is_ascii_digit());
     decimal.then(|| text.parse().ok()).flatten()
 }
 

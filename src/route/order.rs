@@ -57,15 +57,15 @@ pub fn order(
         let provider = world.provider(target.provider);
         provider.is_some_and(|provider| serves(provider, target))
     };
-    let own = question
-        .key
-        .and_then(|key| world.key(key)?.targets_for(question.model));
+    let own = question.key.and_then(|key| world.key(key)?.targets_for(question.model));
     let session = question.session.filter(|_| model.sticky);
     let targets = model.targets.iter().enumerate().filter(|(_, target)| can(target));
     let ranked: Vec<usize> = match own {
         Some(providers) => {
             let place = |target: &Target| providers.iter().position(|id| *id == target.provider);
-            let mut placed: Vec<_> = targets.filter_map(|(index, target)| Some((place(target)?, index))).collect();
+            let mut placed: Vec<_> = targets
+                .filter_map(|(index, target)| Some((place(target)?, index)))
+                .collect();
             placed.sort_unstable();
             placed.into_iter().map(|(_, index)| index).collect()
         }
@@ -84,12 +84,21 @@ pub fn order(
     let mut classed: Vec<(Class, Leg)> = Vec::with_capacity(ranked.len());
     let start = drawn(session.unwrap_or(question.draw), Use::Credential, 0);
     for index in ranked {
-        let Some(target) = model.targets.get(index) else { continue };
-        let credentials = world.provider(target.provider).map_or(1, Provider::credential_count).max(1);
+        let Some(target) = model.targets.get(index) else {
+            continue;
+        };
+        let credentials = world
+            .provider(target.provider)
+            .map_or(1, Provider::credential_count)
+            .max(1);
         let first = (start % credentials as u64) as usize;
         for credential in (first..credentials).chain(0..first) {
             let standing = standing(target.provider, credential);
-            let lot = drawn(question.draw, Use::Share, hash::both(identity(world, target), credential as u64));
+            let lot = drawn(
+                question.draw,
+                Use::Share,
+                hash::both(identity(world, target), credential as u64),
+            );
             let leg = Leg {
                 provider: target.provider,
                 target: Some(index),
@@ -137,7 +146,9 @@ fn drawn(number: u64, of: Use, which: u64) -> u64 {
 
 /// What stays the same of a target when others come and go.
 fn identity(world: &World, target: &Target) -> u64 {
-    let provider = world.provider(target.provider).map_or(0, |p| hash::of(p.name.as_bytes()));
+    let provider = world
+        .provider(target.provider)
+        .map_or(0, |p| hash::of(p.name.as_bytes()));
     hash::both(provider, hash::of(target.model.as_bytes()))
 }
 

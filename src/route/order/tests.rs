@@ -109,7 +109,10 @@ fn a_keys_own_providers_come_in_its_own_order() {
         key: None,
         ..question(&world, 1)
     };
-    assert_eq!(order(&world, nobody, |_, _| true, |_, _| Standing::Fit, |_| None).len(), 4);
+    assert_eq!(
+        order(&world, nobody, |_, _| true, |_, _| Standing::Fit, |_| None).len(),
+        4
+    );
 }
 
 #[test]

@@ -87,7 +87,9 @@ pub(super) fn compile(
             model.max_output_tokens = longest;
         }
     }
-    compiled.prefixes.sort_by_key(|(prefix, _)| std::cmp::Reverse(prefix.len()));
+    compiled
+        .prefixes
+        .sort_by_key(|(prefix, _)| std::cmp::Reverse(prefix.len()));
     if !compiled.prefixes.is_empty() {
         compiled.prices = prices.at_last();
     }
@@ -149,12 +151,20 @@ impl Models {
 fn order(path: &str, written: &Written, findings: &mut Findings) {
     if written.sticky && !matches!(written.order, Order::Weighted | Order::Fastest) {
         let warning = "with this `order` every session goes to the same target";
-        findings.warning(format!("{path}.sticky"), warning, r#"remove it, or add "order": "weighted" or "fastest""#);
+        findings.warning(
+            format!("{path}.sticky"),
+            warning,
+            r#"remove it, or add "order": "weighted" or "fastest""#,
+        );
     }
     let weighted = written.targets.iter().position(|target| target.weight.is_some());
     if let Some(index) = weighted.filter(|_| written.order != Order::Weighted) {
         let path = format!("{path}.targets[{index}].weight");
-        findings.warning(path, "no lots are drawn by it", r#"add "order": "weighted", or remove it"#);
+        findings.warning(
+            path,
+            "no lots are drawn by it",
+            r#"add "order": "weighted", or remove it"#,
+        );
     }
     let none = written.targets.iter().all(|target| target.weight == Some(0));
     if none && written.order == Order::Weighted && !written.targets.is_empty() {

@@ -92,8 +92,14 @@ impl<'d> Prices<'d> {
     /// Whether some name that begins so may have a price there, and marks those of the document that may be its.
     pub(super) fn of_any(&mut self, provider: &Provider, begin: &str) -> bool {
         let mut known = false;
-        let exact = self.exact.iter().map(|((p, model), (index, _))| (*p, *model, false, *index));
-        let prefixes = self.prefixes.iter().map(|(p, prefix, index, _)| (*p, *prefix, true, *index));
+        let exact = self
+            .exact
+            .iter()
+            .map(|((p, model), (index, _))| (*p, *model, false, *index));
+        let prefixes = self
+            .prefixes
+            .iter()
+            .map(|(p, prefix, index, _)| (*p, *prefix, true, *index));
         for (of, text, is_prefix, index) in exact.chain(prefixes) {
             if *of == *provider.name && (text.starts_with(begin) || is_prefix && begin.starts_with(text)) {
                 known = true;
