@@ -18,11 +18,13 @@ use crate::price::Price;
 use crate::provider::catalogue::Catalogue;
 use crate::provider::{Provider, decimal_port, split_port};
 
+mod allowed;
 mod compile;
 mod failover;
 mod names;
 mod prices;
 
+pub use allowed::{Allowed, Only};
 pub use failover::Failover;
 pub use names::objection as name_objection;
 
@@ -172,33 +174,6 @@ pub struct Key {
     pub targets: Arc<[(ModelId, Box<[ProviderId]>)]>,
     /// Its loop guard: its own, or else the world's. `None`: it has none.
     pub guard: Option<Arc<guard::rule::Rules>>,
-}
-
-/// The models a key may use.
-#[derive(Clone, Debug)]
-pub enum Allowed {
-    /// Every model.
-    All,
-    /// These ones. Keys with the same list share it.
-    Only(Arc<Only>),
-}
-
-/// Certain models.
-#[derive(Debug, Default)]
-pub struct Only {
-    /// In ascending order; those too of which only some names may be asked for.
-    models: Box<[ModelId]>,
-    /// Of models that stand for many names: which of them, where not all.
-    parts: Box<[(ModelId, Part)]>,
-}
-
-/// Some of the names that a model stands for.
-#[derive(Debug)]
-enum Part {
-    /// This one.
-    Name(Box<str>),
-    /// Those that begin so.
-    Prefix(Box<str>),
 }
 
 impl World {
@@ -351,40 +326,6 @@ impl Key {
     pub fn targets_for(&self, model: ModelId) -> Option<&[ProviderId]> {
         let index = self.targets.binary_search_by_key(&model, |(model, _)| *model).ok()?;
         self.targets.get(index).map(|(_, providers)| &**providers)
-    }
-}
-
-impl Allowed {
-    /// Whether `model` is among them, or some of the names that it stands for are.
-    pub fn contains(&self, model: ModelId) -> bool {
-        match self {
-            Self::All => true,
-            Self::Only(only) => only.models.binary_search(&model).is_ok(),
-        }
-    }
-
-    /// Whether `model` may be asked for by this name, which is one of its own.
-    pub fn permits(&self, model: ModelId, asked: &str) -> bool {
-        let Self::Only(only) = self else { return true };
-        let mut parts = only.parts.iter().filter(|(of, _)| *of == model).peekable();
-        let whole = parts.peek().is_none();
-        self.contains(model) && (whole || parts.any(|(_, part)| part.has(asked)))
-    }
-}
-
-impl Only {
-    /// The models, in ascending order; those too of which only some names may be asked for.
-    pub fn models(&self) -> &[ModelId] {
-        &self.models
-    }
-}
-
-impl Part {
-    fn has(&self, asked: &str) -> bool {
-        match self {
-            Self::Name(name) => **name == *asked,
-            Self::Prefix(prefix) => asked.starts_with(&**prefix),
-        }
     }
 }
 

@@ -8,6 +8,7 @@ use crate::record::Bill;
 use std::collections::BTreeMap;
 
 mod limits;
+mod prefixes;
 mod reckoning;
 
 thread_local! {

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::dialect::Dialect;
 
-mod providers;
+mod routing;
 mod rules;
 
 fn env(name: &str) -> Option<String> {
@@ -170,6 +170,7 @@ fn a_rehearsal_warns_of_what_is_not_set_and_goes_on_without() {
             "providers.openai.credential.env: the environment variable OPENAI_API_KEY is not set here",
             "providers.anthropic.credential.env: the environment variable ANTHROPIC_API_KEY is not set here",
             "models.claude-sonnet-4-5: none of its providers has its credential: every request for it would fail",
+            "models[\"claude-*\"]: none of its providers has its credential: every request for it would fail",
         ]
     );
     assert!(world.providers.iter().all(|provider| provider.credential().is_none()));
@@ -243,7 +244,7 @@ fn large(keys: usize) -> Value {
 
 /// JSON that looks like a document from afar: its field names and some of its values, put together anyhow.
 fn document_like() -> impl Strategy<Value = Value> {
-    const WORDS: [&str; 44] = [
+    const WORDS: [&str; 52] = [
         "providers",
         "models",
         "teams",
@@ -284,6 +285,14 @@ fn document_like() -> impl Strategy<Value = Value> {
         "warn",
         "operators",
         "cheaper",
+        "order",
+        "fastest",
+        "sticky",
+        "weight",
+        "failover",
+        "attempts",
+        "health",
+        "rest",
         "openai",
         "gpt-4*",
         "https://a.example:1/v1",

@@ -8,7 +8,8 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 
 use super::{Findings, models::Models, place::Place};
-use crate::world::{Allowed, ModelId, Only, Part};
+use crate::world::ModelId;
+use crate::world::allowed::{Allowed, Only, Part};
 
 /// The names and aliases of all models.
 pub(super) struct Names<'d> {
@@ -73,6 +74,15 @@ impl<'d> Names<'d> {
         if pattern.trim_end_matches('*').contains('*') {
             let problem = format!("`{pattern}` has a `*` before its end");
             findings.problem(place, problem, "write `*` only as the last character");
+            return;
+        }
+        let part_of = self.parts(pattern).next();
+        if let Some(whole) = part_of.and_then(|(id, _)| self.models.models.get(id.0 as usize)) {
+            let warning = format!(
+                "`{pattern}` is a part of `{}`, and that counts as one model",
+                whole.name
+            );
+            findings.warning(place, warning, "name the whole, or make the part a model of its own");
             return;
         }
         let names = self.sorted.iter().map(|(name, _)| *name);
