@@ -68,6 +68,9 @@ pub struct ChatFacts {
     pub json_schema: bool,
     /// Takes `reasoning_effort`.
     pub reasoning_effort: bool,
+    /// Takes back what the model thought, as `reasoning_content` of the assistant's messages (DeepSeek, Moonshot and others
+    /// want it together with tools' results; OpenAI, Groq and Mistral refuse a member they do not know).
+    pub reasoning_content: bool,
 }
 
 impl Default for ChatFacts {
@@ -78,6 +81,7 @@ impl Default for ChatFacts {
             developer_role: false,
             json_schema: true,
             reasoning_effort: true,
+            reasoning_content: false,
         }
     }
 }
