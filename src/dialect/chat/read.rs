@@ -235,7 +235,7 @@ fn effort(name: &str) -> Option<Effort> {
 
 fn read_reasoning(members: &mut Members, losses: &mut Losses) -> Result<Option<Reasoning>, Unreadable> {
     let mut reasoning = Reasoning::default();
-    let mut named = |name: Cow<str>, losses: &mut Losses| {
+    let named = |name: Cow<str>, losses: &mut Losses| {
         let effort = effort(&name);
         if effort.is_none() {
             losses.hint("reasoning_effort");
