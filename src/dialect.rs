@@ -33,14 +33,44 @@ pub enum Dialect {
     Bedrock,
 }
 
-impl Dialect {
-    /// Its name, as documents have it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::OpenAi => "openai",
-            Self::Anthropic => "anthropic",
-            Self::Gemini => "gemini",
-            Self::Bedrock => "bedrock",
+/// Whom a request is written for.
+#[derive(Clone, Copy, Debug)]
+pub struct To<'a> {
+    /// What the provider calls the model.
+    pub model: &'a str,
+    /// How many tokens the longest answer has where the request does not say, as far as the operator has told.
+    pub longest: Option<u64>,
+    /// How far the provider follows OpenAI's chat completions.
+    pub chat: ChatFacts,
+}
+
+/// In what servers that follow OpenAI's chat completions differ from it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ChatFacts {
+    /// Takes `max_completion_tokens`; else `max_tokens`.
+    pub max_completion_tokens: bool,
+    /// Takes `stream_options`.
+    pub stream_options: bool,
+    /// Takes messages of the role `developer`; else `system`.
+    pub developer_role: bool,
+    /// Takes `response_format` of the type `json_schema`.
+    pub json_schema: bool,
+    /// Takes `reasoning_effort`.
+    pub reasoning_effort: bool,
+    /// Takes back what the model thought, as `reasoning_content` of the assistant's messages (DeepSeek, Moonshot and others
+    /// want it together with tools' results; OpenAI, Groq and Mistral refuse a member they do not know).
+    pub reasoning_content: bool,
+}
+
+impl Default for ChatFacts {
+    fn default() -> Self {
+        Self {
+            max_completion_tokens: true,
+            stream_options: true,
+            developer_role: false,
+            json_schema: true,
+            reasoning_effort: true,
+            reasoning_content: false,
         }
     }
 }
