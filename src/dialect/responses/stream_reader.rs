@@ -87,7 +87,7 @@ impl StreamReader {
         };
         let index = step.output_index;
         match kind {
-            "response.created" | "response.queued" | "response.in_progress" => self.begin(step.whole()?, out),
+            "response.created" | "response.queued" | "response.in_progress" => self.begin(&step.whole()?, out),
             "response.output_item.added" => self.added(index, step.item.ok_or(Malformed)?, out)?,
             "response.output_text.delta" => self.piece(index, Event::Text, step.delta, out),
             "response.refusal.delta" => self.piece(index, Event::Declined, step.delta, out),
@@ -133,7 +133,7 @@ impl StreamReader {
         self.release(out);
     }
 
-    fn begin(&mut self, whole: Whole<'_>, out: &mut Vec<Event>) {
+    fn begin(&mut self, whole: &Whole<'_>, out: &mut Vec<Event>) {
         if !mem::replace(&mut self.begun, true) {
             out.push(Event::Begin {
                 id: whole.id(),
@@ -159,7 +159,7 @@ impl StreamReader {
     /// Tells something of an item, or holds it back.
     fn put(&mut self, index: u64, event: Event, out: &mut Vec<Event>) {
         if !self.begun {
-            self.begin(Whole::default(), out);
+            self.begin(&Whole::default(), out);
         }
         let begins = match &event {
             Event::Call { .. } => {
@@ -285,6 +285,7 @@ impl StreamReader {
     }
 
     fn end(&mut self, whole: &Whole<'_>, kind: &str, out: &mut Vec<Event>) -> Result<(), Malformed> {
+        self.begin(whole, out);
         self.release(out);
         if self.told.is_empty() {
             // A server that tells all of it at once.
@@ -292,12 +293,6 @@ impl StreamReader {
                 self.done(index, item, out)?;
             }
             self.release(out);
-        }
-        if !mem::replace(&mut self.begun, true) {
-            out.push(Event::Begin {
-                id: whole.id(),
-                model: whole.model(),
-            });
         }
         out.push(Event::Stop(match kind {
             "response.incomplete" => whole.cut(),

@@ -836,7 +836,7 @@ mod streams {
                     assert_eq!(item[own], step["item"][own]);
                 }
                 if step["item"]["type"] != "reasoning" {
-                    item["status"] = json!("completed");
+                    item["status"] = step["item"]["status"].clone();
                     assert_eq!(*item, step["item"]);
                 }
                 *item = step["item"].clone();
