@@ -13,6 +13,7 @@ pub mod converse;
 pub mod gemini;
 pub mod messages;
 pub mod openai;
+mod path;
 pub mod responses;
 mod wire;
 
