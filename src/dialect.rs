@@ -34,6 +34,33 @@ pub enum Dialect {
     Bedrock,
 }
 
+impl Dialect {
+    /// Its name, as documents have it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::OpenAi => "openai",
+            Self::Anthropic => "anthropic",
+            Self::Gemini => "gemini",
+            Self::Bedrock => "bedrock",
+        }
+    }
+}
+
+/// A format of requests and answers: what a dialect says at one of its endpoints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Api {
+    /// OpenAI's chat completions.
+    Chat,
+    /// OpenAI's responses.
+    Responses,
+    /// Anthropic's messages.
+    Messages,
+    /// Google's `generateContent`.
+    Gemini,
+    /// AWS Bedrock's Converse.
+    Converse,
+}
+
 /// Whom a request is written for.
 #[derive(Clone, Copy, Debug)]
 pub struct To<'a> {
@@ -74,4 +101,26 @@ impl Default for ChatFacts {
             reasoning_content: false,
         }
     }
+}
+
+/// What a client's answer says that the provider's does not.
+#[derive(Clone, Copy, Debug)]
+pub struct Told<'a> {
+    /// The model the client asked for, where the provider names none.
+    pub model: &'a str,
+    /// An id, unique to the exchange, of letters and digits; put behind a dialect's prefix where the provider gives none.
+    pub id: &'a str,
+    /// Now, in seconds since 1970.
+    pub created: u64,
+    /// Whether the client asked for a stream's usage.
+    pub stream_usage: bool,
+}
+
+/// Why a provider's answer cannot be passed on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unanswered {
+    /// It is no answer of this API.
+    Malformed,
+    /// It is an error, although its status was a success.
+    Refused(Refusal),
 }

@@ -630,9 +630,7 @@ fn an_attempt_in_another_vm_needs_the_handoff_alone() {
     let place = crate::handoff::Place { vm: 1, exchange: 2 };
     let text = sent.handoff(place).encode();
     let mut foreign = Foreign::new(world, crate::handoff::Handoff::decode(&text).unwrap());
-    let begun = foreign
-        .begin(&head("POST", "/left/over", "anything"), "first")
-        .unwrap();
+    let begun = foreign.begin(&head("POST", "/left/over", "anything"), "first").unwrap();
     assert!(begun.departure.set.contains(&(":path", "/v1/chat/completions".into())));
     assert_eq!(begun.next_cluster.as_deref(), Some("second"));
     let begun = foreign.begin(&Headers::default(), "second").unwrap();

@@ -46,6 +46,7 @@ impl Words<'_> {
                 developer_role: facts.developer_role,
                 json_schema: facts.json_schema,
                 reasoning_effort: true,
+                reasoning_content: false,
             },
         };
         let written = request(client, api, body, &to, self.most).map_err(Fault::Unreadable)?;

@@ -67,7 +67,9 @@ pub fn read_reply(body: &[u8]) -> Result<Reply, Unanswered> {
     let mut reply = Reply {
         id: message.id.unwrap_or_default(),
         model: message.model.unwrap_or_default(),
-        stop: message.stop_reason.and_then(|reason| stop(&reason, message.stop_sequence)),
+        stop: message
+            .stop_reason
+            .and_then(|reason| stop(&reason, message.stop_sequence)),
         ..Reply::default()
     };
     for block in content {
@@ -79,7 +81,10 @@ pub fn read_reply(body: &[u8]) -> Result<Reply, Unanswered> {
         reply.output.push(Output::Declined(explanation));
     }
     let mut counts = Counts::default();
-    if message.usage.is_some_and(|usage| counts.take(usage.get().as_bytes()).is_ok()) {
+    if message
+        .usage
+        .is_some_and(|usage| counts.take(usage.get().as_bytes()).is_ok())
+    {
         reply.usage = counts.usage().filter(|usage| !usage.is_zero());
         reply.tier = counts.tier().map(ToOwned::to_owned);
     }
@@ -115,7 +120,9 @@ fn output(block: Content<'_>, out: &mut Vec<Output>) {
         "tool_use" => out.push(Output::Call {
             id: block.id.unwrap_or_default(),
             name: block.name.unwrap_or_default(),
-            arguments: object(block.input.map_or("{}", RawValue::get)).map_or("{}", RawValue::get).to_owned(),
+            arguments: object(block.input.map_or("{}", RawValue::get))
+                .map_or("{}", RawValue::get)
+                .to_owned(),
             signature: None,
         }),
         _ => {}
@@ -192,7 +199,11 @@ pub fn write_reply(reply: &Reply, told: &Told<'_>) -> Vec<u8> {
         id: id(&reply.id, told),
         r#type: "message",
         role: "assistant",
-        model: if reply.model.is_empty() { told.model } else { &reply.model },
+        model: if reply.model.is_empty() {
+            told.model
+        } else {
+            &reply.model
+        },
         content: content.collect(),
         stop_reason,
         stop_sequence,
