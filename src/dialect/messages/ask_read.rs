@@ -59,7 +59,9 @@ pub fn read_request(body: &[u8]) -> Result<Request, Unreadable> {
     if let Some(raw) = members.raw("system") {
         request.instructions = content_read::instructions(raw, "system", &mut losses)?;
     }
-    let messages = members.raw("messages").ok_or_else(|| Unreadable::new("messages", ARRAY))?;
+    let messages = members
+        .raw("messages")
+        .ok_or_else(|| Unreadable::new("messages", ARRAY))?;
     for (index, raw) in elements(messages, "messages", ARRAY)?.into_iter().enumerate() {
         message(raw, format!("messages[{index}]"), &mut request, &mut losses)?;
     }
@@ -137,7 +139,11 @@ fn message(raw: &RawValue, at: String, request: &mut Request, losses: &mut Losse
 /// The mark that stands for the whole request is one on the last block that can bear it.
 fn mark_last(request: &mut Request, raw: &RawValue) -> Result<(), Unreadable> {
     let mark = cache(raw, "cache_control")?;
-    let blocks = request.turns.iter_mut().rev().flat_map(|turn| turn.content.iter_mut().rev());
+    let blocks = request
+        .turns
+        .iter_mut()
+        .rev()
+        .flat_map(|turn| turn.content.iter_mut().rev());
     let place = blocks
         .chain(request.instructions.iter_mut().rev())
         .find_map(|block| match block {
@@ -177,7 +183,12 @@ fn tool(raw: &RawValue, at: String, losses: &mut Losses) -> Result<Option<Tool>,
             None => None,
         },
     };
-    let hints = ["eager_input_streaming", "defer_loading", "input_examples", "allowed_callers"];
+    let hints = [
+        "eager_input_streaming",
+        "defer_loading",
+        "input_examples",
+        "allowed_callers",
+    ];
     members.lose(&hints, true, losses);
     members.rest(losses);
     Ok(Some(tool))
@@ -226,7 +237,9 @@ fn format(raw: &RawValue, at: &str, losses: &mut Losses) -> Result<Format, Unrea
     if kind != "json_schema" {
         return Err(Unreadable::new(members.at("type"), "must be json_schema"));
     }
-    let schema = members.raw("schema").ok_or_else(|| Unreadable::new(members.at("schema"), OBJECT))?;
+    let schema = members
+        .raw("schema")
+        .ok_or_else(|| Unreadable::new(members.at("schema"), OBJECT))?;
     Members::within(schema, members.at("schema"))?;
     members.rest(losses);
     Ok(Format::Schema {

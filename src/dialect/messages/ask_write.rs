@@ -97,7 +97,11 @@ struct Metadata<'a> {
 /// Writes a request.
 pub fn write_request(request: &Request, to: &To<'_>, losses: &mut Losses) -> Vec<u8> {
     let model = Model::named(to.model);
-    let max_tokens = request.max_output_tokens.or(to.longest).unwrap_or(model.longest()).max(1);
+    let max_tokens = request
+        .max_output_tokens
+        .or(to.longest)
+        .unwrap_or(model.longest())
+        .max(1);
     let thinking = Thinking::of(request, model, max_tokens, losses);
     let (format, words) = format(&request.format, model, losses);
     let texts = request.instructions.iter();
@@ -327,7 +331,11 @@ fn unsayable(request: &Request, losses: &mut Losses) {
     if penalty(request.frequency_penalty) {
         losses.meaning("frequency_penalty");
     }
-    if request.instructions.iter().any(|block| !matches!(block, Block::Text { .. })) {
+    if request
+        .instructions
+        .iter()
+        .any(|block| !matches!(block, Block::Text { .. }))
+    {
         losses.meaning("system");
     }
 }

@@ -55,13 +55,7 @@ pub(super) fn content(raw: &RawValue, at: &str, role: Role, losses: &mut Losses)
 /// otherwise at the cost of our stack.
 const DEEPEST: usize = 2;
 
-fn nested(
-    raw: &RawValue,
-    at: &str,
-    role: Role,
-    depth: usize,
-    losses: &mut Losses,
-) -> Result<Vec<Block>, Unreadable> {
+fn nested(raw: &RawValue, at: &str, role: Role, depth: usize, losses: &mut Losses) -> Result<Vec<Block>, Unreadable> {
     if depth > DEEPEST {
         return Err(Unreadable::new(at, "must not be nested as deeply"));
     }
@@ -227,7 +221,12 @@ fn document(
         }
         kind => match known_media(kind, &mut source)? {
             Some(media) => media,
-            None => return Err(Unreadable::new(source.at("type"), "must be base64, text, content, url or file")),
+            None => {
+                return Err(Unreadable::new(
+                    source.at("type"),
+                    "must be base64, text, content, url or file",
+                ));
+            }
         },
     };
     out.push(Block::Document { media, name, cache });

@@ -75,7 +75,10 @@ impl Model {
         let Some((_, name)) = name.rsplit_once("claude") else {
             return foreign;
         };
-        let words = || name.split(['-', '.', '@', ':', '/', '_']).filter(|word| !word.is_empty());
+        let words = || {
+            name.split(['-', '.', '@', ':', '/', '_'])
+                .filter(|word| !word.is_empty())
+        };
         let family = words().find_map(|word| match word {
             "haiku" => Some(Family::Haiku),
             "sonnet" => Some(Family::Sonnet),

@@ -227,7 +227,11 @@ impl StreamWriter {
             thinking: "",
             signature: "",
         };
-        let block = if open == Open::Thought { thought } else { Piece::Text { text: "" } };
+        let block = if open == Open::Thought {
+            thought
+        } else {
+            Piece::Text { text: "" }
+        };
         self.start(block, out);
         self.open = open;
     }

@@ -64,7 +64,9 @@ impl Thinking {
         match model.thinking() {
             Kind::Adaptive => Self {
                 config: Some(Config::Adaptive {
-                    display: reasoning.shown.map(|shown| if shown { "summarized" } else { "omitted" }),
+                    display: reasoning
+                        .shown
+                        .map(|shown| if shown { "summarized" } else { "omitted" }),
                 }),
                 effort: effort(reasoning, model),
                 on: true,
@@ -157,5 +159,8 @@ fn needs_a_seal(request: &Request) -> bool {
         Block::SealedThought { data } => may_be_anthropics(data),
         _ => false,
     };
-    results && begun.last().is_some_and(|turn| !turn.content.first().is_some_and(sealed))
+    results
+        && begun
+            .last()
+            .is_some_and(|turn| !turn.content.first().is_some_and(sealed))
 }
