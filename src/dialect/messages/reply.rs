@@ -188,7 +188,9 @@ pub(super) enum Piece<'a> {
 
 /// Writes an answer.
 pub fn write_reply(reply: &Reply, told: &Told<'_>) -> Vec<u8> {
-    let content = reply.output.iter().map(|output| match output {
+    let something =
+        |output: &&Output| !matches!(output, Output::Text(text) | Output::Declined(text) if text.is_empty());
+    let content = reply.output.iter().filter(something).map(|output| match output {
         Output::Text(text) | Output::Declined(text) => Piece::Text { text },
         Output::Thought { text, signature } => Piece::Thinking {
             thinking: text,

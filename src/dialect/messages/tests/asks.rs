@@ -516,6 +516,18 @@ fn what_others_say_is_put_so_that_it_is_taken() {
     assert_eq!(messages[3]["content"][1]["input"], json!({}));
     assert_eq!(messages[5]["content"][0]["text"], "So:");
     assert_eq!(losses, ["input_audio"]);
+    // Newer models are asked to go on.
+    let (body, _) = written(&request, "claude-sonnet-4-6");
+    assert_eq!(body["messages"][5]["content"][0]["text"], "So: ");
+    assert_eq!(
+        body["messages"][6]["content"],
+        json!([{"type": "text", "text": "Continue."}])
+    );
+    let (body, _) = written(&Request::default(), SONNET);
+    assert_eq!(
+        body["messages"],
+        json!([{"role": "user", "content": [{"type": "text", "text": "."}]}])
+    );
 }
 
 #[test]

@@ -308,12 +308,12 @@ fn content() -> impl Strategy<Value = Vec<Output>> {
     ];
     prop::collection::vec(output, 0..6).prop_map(|mut outputs| {
         outputs.dedup_by(|b, a| {
-            let goes_on = |a: &Output, b: &Output| match (a, b) {
-                (Output::Text(_), Output::Text(_)) => true,
-                (Output::Thought { signature: None, .. }, Output::Thought { .. }) => true,
-                _ => false,
-            };
-            goes_on(a, b)
+            let texts = matches!((&a, &b), (Output::Text(_), Output::Text(_)));
+            texts
+                || matches!(
+                    (a, b),
+                    (Output::Thought { signature: None, .. }, Output::Thought { .. })
+                )
         });
         outputs
     })
