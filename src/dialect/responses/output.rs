@@ -101,7 +101,7 @@ impl Item {
     /// A message without content; `exchange` and `index` make its id.
     pub(super) fn message(exchange: &str, index: usize, status: &'static str) -> Self {
         Self::Message {
-            id: format!("msg_{exchange}{index}"),
+            id: format!("msg_{exchange}_{index}"),
             status,
             role: "assistant",
             content: Vec::new(),
@@ -111,7 +111,7 @@ impl Item {
     /// A thought.
     pub(super) fn reasoning(exchange: &str, index: usize, text: Option<String>, encrypted: Option<String>) -> Self {
         Self::Reasoning {
-            id: format!("rs_{exchange}{index}"),
+            id: format!("rs_{exchange}_{index}"),
             summary: text.into_iter().map(|text| Part::SummaryText { text }).collect(),
             encrypted_content: encrypted,
         }
@@ -120,7 +120,7 @@ impl Item {
     /// A call.
     pub(super) fn call(exchange: &str, index: usize, id: String, name: String, signature: Option<String>) -> Self {
         Self::FunctionCall {
-            id: format!("fc_{exchange}{index}"),
+            id: format!("fc_{exchange}_{index}"),
             status: IN_PROGRESS,
             call_id: id,
             name,
@@ -176,7 +176,7 @@ pub(super) fn items(output: &[Output], exchange: &str) -> Vec<Item> {
             } => {
                 let mut call = Item::call(exchange, index, id.clone(), name.clone(), signature.clone());
                 if let Item::FunctionCall { arguments: said, .. } = &mut call {
-                    said.clone_from(arguments);
+                    said.push_str(if arguments.is_empty() { "{}" } else { arguments });
                 }
                 call.end(COMPLETED);
                 items.push(call);

@@ -287,7 +287,7 @@ impl StreamReader {
     fn end(&mut self, whole: &Whole<'_>, kind: &str, out: &mut Vec<Event>) -> Result<(), Malformed> {
         self.begin(whole, out);
         self.release(out);
-        if self.told.is_empty() {
+        if !self.told.iter().any(|told| told.call || told.content) {
             // A server that tells all of it at once.
             for (index, item) in (0..).zip(whole.items()?) {
                 self.done(index, item, out)?;

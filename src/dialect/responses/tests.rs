@@ -429,6 +429,25 @@ mod requests {
     }
 
     #[test]
+    fn a_thought_that_led_to_nothing_is_left_out() {
+        let request = asked(json!({"model": "m", "input": [
+            {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "gAAAA1"},
+            {"role": "assistant", "content": "Hi"},
+            {"type": "reasoning", "id": "rs_2", "summary": [], "encrypted_content": "gAAAA2"},
+            {"role": "user", "content": "Go on"},
+        ]}));
+        let (body, losses) = sent(&request, "gpt-5");
+        assert_eq!(names(&losses), [("reasoning_content", true)]);
+        let kinds: Vec<_> = body["input"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|item| &item["type"])
+            .collect();
+        assert_eq!(kinds, ["reasoning", "message", "message"]);
+    }
+
+    #[test]
     fn only_its_own_seals_are_sent_and_long_ids_fit() {
         let long = "c".repeat(80);
         let mut request = asked(json!({"model": "m", "input": [
@@ -447,6 +466,7 @@ mod requests {
         assert!(matches!(&said[2], Block::SealedThought { data } if data == "EmwK"));
         assert!(matches!(&said[3], Block::Thought { text, signature: None } if text == "Hm"));
         assert!(matches!(&said[4], Block::Call { signature: Some(seal), .. } if seal == "s"));
+        request.user = Some("u".repeat(161));
         if let Block::Result { failed, content, .. } = &mut request.turns[1].content[0] {
             *failed = true;
             content.clear();
@@ -459,6 +479,7 @@ mod requests {
         assert_eq!(call["call_id"], result["call_id"]);
         assert!(call["call_id"].as_str().unwrap().len() <= 64);
         assert_eq!(result["output"], "The tool failed.");
+        assert!(body["user"].as_str().unwrap().len() <= 64);
     }
 }
 

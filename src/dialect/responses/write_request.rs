@@ -48,7 +48,7 @@ struct Body<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     top_p: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    user: Option<&'a str>,
+    user: Option<Cow<'a, str>>,
     store: bool,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     stream: bool,
@@ -154,7 +154,7 @@ struct Thinking {
 /// The least number of tokens an answer may be limited to.
 const LEAST_TOKENS: u64 = 16;
 
-/// The longest id of a call, in bytes.
+/// The longest id of a call, and of an end user, in bytes.
 const LONGEST_ID: usize = 64;
 
 /// Writes a request.
@@ -186,7 +186,7 @@ pub fn write_request(request: &Request, to: &To<'_>, losses: &mut Losses) -> Vec
         }),
         temperature: request.temperature.filter(|_| samples),
         top_p: request.top_p.filter(|_| samples),
-        user: request.user.as_deref(),
+        user: request.user.as_deref().map(|user| short(user, "user")),
         store: false,
         stream: request.stream,
     };
@@ -353,6 +353,11 @@ fn input<'a>(request: &'a Request, losses: &mut Losses) -> Vec<Item<'a>> {
                 for block in &turn.content {
                     items.extend(assistant(block, losses));
                 }
+                // A thought that led to nothing is refused.
+                while matches!(items.last(), Some(Item::Reasoning { .. })) {
+                    losses.hint("reasoning_content");
+                    items.pop();
+                }
             }
         }
     }
@@ -377,7 +382,7 @@ fn user<'a>(blocks: &'a [Block], items: &mut Vec<Item<'a>>, losses: &mut Losses)
                 }
                 let parts: Vec<_> = content.iter().filter_map(|block| media::part(block, losses)).collect();
                 items.push(Item::FunctionCallOutput {
-                    call_id: short(id),
+                    call_id: short(id, "call"),
                     output: match parts.is_empty() {
                         // Its words tell that it failed; where there are none, nothing else would.
                         true => Content::Text(if *failed { "The tool failed." } else { "" }),
@@ -418,7 +423,7 @@ fn assistant<'a>(block: &'a Block, losses: &mut Losses) -> Option<Item<'a>> {
                 losses.hint("cache_control");
             }
             return Some(Item::FunctionCall {
-                call_id: short(id),
+                call_id: short(id, "call"),
                 name,
                 arguments,
             });
@@ -456,10 +461,10 @@ fn brief(parts: Vec<Part<'_>>) -> Content<'_> {
     }
 }
 
-/// A call's id, in the length it may have; the same for the call and its result.
-fn short(id: &str) -> Cow<'_, str> {
+/// An id, in the length it may have; the same for a call and its result.
+fn short<'a>(id: &'a str, prefix: &str) -> Cow<'a, str> {
     match id.len() {
         ..=LONGEST_ID => Cow::Borrowed(id),
-        _ => Cow::Owned(format!("call_{:016x}", hash::of(id.as_bytes()))),
+        _ => Cow::Owned(format!("{prefix}_{:016x}", hash::of(id.as_bytes()))),
     }
 }
