@@ -98,10 +98,10 @@ impl StreamReader {
             "response.reasoning_summary_part.added" if self.told(index).content => {
                 self.put(index, Event::Thought(BETWEEN_SUMMARIES.to_owned()), out);
             }
-            "response.function_call_arguments.delta" if self.told(index).call => {
+            "response.function_call_arguments.delta" if self.is_open(index) => {
                 self.piece(index, Event::Arguments, step.delta, out);
             }
-            "response.function_call_arguments.done" if self.told(index).call => {
+            "response.function_call_arguments.done" if self.is_open(index) => {
                 if !self.told(index).content {
                     self.piece(index, Event::Arguments, step.arguments, out);
                 }
@@ -156,43 +156,44 @@ impl StreamReader {
         &mut self.told[at]
     }
 
+    /// Whether the item is a call whose arguments are still coming.
+    fn is_open(&self, index: u64) -> bool {
+        let held = || self.held.iter().find(|held| held.index == index);
+        self.open == Some(index) || held().is_some_and(|held| held.open)
+    }
+
     /// Tells something of an item, or holds it back.
     fn put(&mut self, index: u64, event: Event, out: &mut Vec<Event>) {
         if !self.begun {
             self.begin(&Whole::default(), out);
         }
-        let begins = match &event {
+        // Whether arguments may follow.
+        let goes_on = matches!(event, Event::Call { .. } | Event::Arguments(_));
+        match &event {
             Event::Call { .. } => {
                 self.calls = true;
                 self.told(index).call = true;
-                true
             }
-            Event::Declined(_) => {
-                self.declined = true;
+            other => {
+                self.declined |= matches!(other, Event::Declined(_));
                 self.told(index).content = true;
-                false
             }
-            _ => {
-                self.told(index).content = true;
-                false
-            }
-        };
+        }
         if self.open.is_none_or(|open| open == index) {
             out.push(event);
-            if begins {
-                self.open = Some(index);
-            }
+            self.open = goes_on.then_some(index);
+            self.next(out);
             return;
         }
         match self.held.iter_mut().find(|held| held.index == index) {
             Some(held) => {
                 held.events.push(event);
-                held.open |= begins;
+                held.open = goes_on;
             }
             None => self.held.push(Held {
                 index,
                 events: vec![event],
-                open: begins,
+                open: goes_on,
             }),
         }
     }
@@ -212,6 +213,11 @@ impl StreamReader {
             return;
         }
         self.open = None;
+        self.next(out);
+    }
+
+    /// What was held back comes, as far as another call among it.
+    fn next(&mut self, out: &mut Vec<Event>) {
         while self.open.is_none() && !self.held.is_empty() {
             let held = self.held.remove(0);
             out.extend(held.events);
@@ -255,7 +261,7 @@ impl StreamReader {
                     if !before.call {
                         self.put(index, Event::Call { id, name, signature }, out);
                     }
-                    if !before.content {
+                    if !before.content && self.is_open(index) {
                         self.put(index, Event::Arguments(arguments), out);
                     }
                 }

@@ -429,6 +429,44 @@ mod requests {
     }
 
     #[test]
+    fn a_model_that_does_not_reason_unasked_samples() {
+        let request = asked(json!({"model": "m", "input": "x", "temperature": 0.5}));
+        for (model, samples) in [
+            ("gpt-5.1", true),
+            ("gpt-5.4-mini", true),
+            ("gpt-5.6", false),
+            ("gpt-5-mini", false),
+            ("grok-4", true),
+        ] {
+            let (body, losses) = sent(&request, model);
+            assert_eq!(body.get("temperature").is_some(), samples, "{model}");
+            assert_eq!(losses.meanings().count(), usize::from(!samples), "{model}");
+            assert_eq!(body.get("include").is_some(), !samples, "{model}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_json_panics(members in proptest::collection::vec((0usize..12, 0usize..14), 0..8)) {
+            let names = ["input", "tools", "tool_choice", "text", "reasoning", "include", "instructions", "temperature",
+                "max_output_tokens", "stream", "user", "made_up"];
+            let values = [json!(null), json!(""), json!("x"), json!(-1), json!(1.5), json!([]), json!({}), json!([null]), json!([[]]),
+                json!([{"role": "assistant", "content": [{"type": "input_file", "file_data": "data:;base64,"}]}]),
+                json!([{"type": "function_call", "call_id": "", "name": "", "arguments": " "}, {"type": "reasoning", "encrypted_content": ""}]),
+                json!([{"type": "function", "name": "", "parameters": []}]), json!({"type": "allowed_tools", "mode": "auto", "tools": [{}]}),
+                json!({"format": {"type": "json_schema", "schema": []}, "effort": "low"})];
+            let body: serde_json::Map<_, _> = members.into_iter().map(|(name, value)| (names[name].to_owned(), values[value].clone())).collect();
+            if let Ok(request) = read_request(json!(body).to_string().as_bytes()) {
+                prop_assert!(request.turns.iter().all(|turn| !turn.content.is_empty()));
+                prop_assert!(request.turns.windows(2).all(|pair| pair[0].role != pair[1].role));
+                // What was sent reads again.
+                let body = write_request(&request, &to("gpt-5"), &mut Losses::default());
+                prop_assert!(read_request(&body).is_ok());
+            }
+        }
+    }
+
+    #[test]
     fn a_thought_that_led_to_nothing_is_left_out() {
         let request = asked(json!({"model": "m", "input": [
             {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "gAAAA1"},

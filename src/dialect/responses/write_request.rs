@@ -33,9 +33,9 @@ pub fn write_request(request: &Request, to: &To<'_>, losses: &mut Losses) -> Vec
     let thinking = request.reasoning.and_then(|said| reasoning(said, family, losses));
     let reasons = match (&thinking, family) {
         (Some(said), _) => said.effort != Some("none"),
-        (None, family) => family.reasons(),
+        (None, family) => family.reasons_unasked(),
     };
-    let samples = !(reasons && family.reasons());
+    let samples = !reasons || family.samples_reasoning();
     unsaid(request, samples, losses);
     let tools: Vec<_> = request.tools.iter().map(|tool| function(tool, losses)).collect();
     let body = Body {

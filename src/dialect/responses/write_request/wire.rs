@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 
 use super::media::Part;
 
+/// The whole body.
 #[derive(Serialize)]
 pub(super) struct Body<'a> {
     pub(super) model: &'a str,
@@ -40,6 +41,7 @@ pub(super) struct Body<'a> {
     pub(super) stream: bool,
 }
 
+/// An element of `input`.
 #[derive(Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub(super) enum Item<'a> {
@@ -64,6 +66,7 @@ pub(super) enum Item<'a> {
     },
 }
 
+/// The content of a message, or the output of a call.
 #[derive(Serialize)]
 #[serde(untagged)]
 pub(super) enum Content<'a> {
@@ -71,12 +74,14 @@ pub(super) enum Content<'a> {
     Parts(Vec<Part<'a>>),
 }
 
+/// An element of a thought's `summary`.
 #[derive(Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub(super) enum Summary<'a> {
     SummaryText { text: &'a str },
 }
 
+/// An element of `tools`.
 #[derive(Serialize)]
 pub(super) struct Function<'a> {
     pub(super) r#type: &'static str,
@@ -87,6 +92,7 @@ pub(super) struct Function<'a> {
     pub(super) strict: bool,
 }
 
+/// A function's `parameters`; those of one that has none say so.
 #[derive(Serialize)]
 #[serde(untagged)]
 pub(super) enum Schema<'a> {
@@ -100,9 +106,11 @@ pub(super) enum Schema<'a> {
     },
 }
 
+/// An object without members.
 #[derive(Serialize)]
 pub(super) struct Empty {}
 
+/// `tool_choice`
 #[derive(Serialize)]
 #[serde(untagged)]
 pub(super) enum Chosen<'a> {
@@ -110,11 +118,13 @@ pub(super) enum Chosen<'a> {
     Tool { r#type: &'static str, name: &'a str },
 }
 
+/// `text`
 #[derive(Serialize)]
 pub(super) struct Text<'a> {
     pub(super) format: Shape<'a>,
 }
 
+/// `text.format`
 #[derive(Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub(super) enum Shape<'a> {
@@ -129,6 +139,7 @@ pub(super) enum Shape<'a> {
     },
 }
 
+/// `reasoning`
 #[derive(Serialize)]
 pub(super) struct Thinking {
     #[serde(skip_serializing_if = "Option::is_none")]
