@@ -7,6 +7,7 @@
 //! what belongs to other items is held back until the call is whole.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::mem;
 
 use serde::Deserialize;
@@ -29,7 +30,7 @@ pub struct StreamReader {
     /// The item whose arguments are coming.
     open: Option<u64>,
     held: Vec<Held>,
-    told: Vec<Told>,
+    told: HashMap<u64, Told>,
 }
 
 /// What came of an item while another was open.
@@ -42,9 +43,8 @@ struct Held {
 }
 
 /// What has been told of an item.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 struct Told {
-    index: u64,
     /// That it is a call.
     call: bool,
     /// Some of its text or its arguments.
@@ -143,17 +143,7 @@ impl StreamReader {
     }
 
     fn told(&mut self, index: u64) -> &mut Told {
-        let at = self.told.iter().position(|told| told.index == index);
-        let at = at.unwrap_or_else(|| {
-            self.told.push(Told {
-                index,
-                call: false,
-                content: false,
-            });
-            self.told.len() - 1
-        });
-        #[expect(clippy::indexing_slicing, reason = "it was found or put there just now")]
-        &mut self.told[at]
+        self.told.entry(index).or_default()
     }
 
     /// Whether the item is a call whose arguments are still coming.
@@ -293,7 +283,7 @@ impl StreamReader {
     fn end(&mut self, whole: &Whole<'_>, kind: &str, out: &mut Vec<Event>) -> Result<(), Malformed> {
         self.begin(whole, out);
         self.release(out);
-        if !self.told.iter().any(|told| told.call || told.content) {
+        if !self.told.values().any(|told| told.call || told.content) {
             // A server that tells all of it at once.
             for (index, item) in (0..).zip(whole.items()?) {
                 self.done(index, item, out)?;
