@@ -22,6 +22,8 @@ pub(super) enum Family {
         most: Effort,
         /// Whether `minimal` is one of those between.
         minimal: bool,
+        /// Whether it reasons where nothing is said of it.
+        unasked: bool,
     },
     /// Not a name of OpenAI's.
     Unknown,
@@ -35,6 +37,7 @@ impl Family {
             least,
             most,
             minimal: least == Effort::Minimal,
+            unasked: least != Effort::Off,
         };
         let numbered = |prefix: &str| {
             let rest = name.strip_prefix(prefix)?;
@@ -64,8 +67,17 @@ impl Family {
             (5, 1) => within(Effort::Off, Effort::High),
             (5, 2..=5) if pro => within(Effort::Medium, Effort::XHigh),
             (5, 2..=5) if codex => within(Effort::Low, Effort::XHigh),
-            (5, 2..=5) => within(Effort::Off, Effort::XHigh),
-            _ => within(Effort::Off, Effort::Max),
+            (5, 2..=4) => within(Effort::Off, Effort::XHigh),
+            _ => Self::Reasoning {
+                least: Effort::Off,
+                most: if (major, minor) == (5, 5) {
+                    Effort::XHigh
+                } else {
+                    Effort::Max
+                },
+                minimal: false,
+                unasked: true,
+            },
         }
     }
 
@@ -74,7 +86,9 @@ impl Family {
         match self {
             Self::Plain => None,
             Self::Unknown => Some(effort),
-            Self::Reasoning { least, most, minimal } => {
+            Self::Reasoning {
+                least, most, minimal, ..
+            } => {
                 let known = match effort {
                     Effort::Minimal if !minimal => Effort::Low,
                     other => other,
@@ -85,8 +99,13 @@ impl Family {
     }
 
     /// Whether it reasons where nothing is said of it, as far as is known.
-    pub(super) fn reasons(self) -> bool {
-        matches!(self, Self::Reasoning { .. })
+    pub(super) fn reasons_unasked(self) -> bool {
+        matches!(self, Self::Reasoning { unasked: true, .. })
+    }
+
+    /// Whether it samples as it is told while it reasons, as far as is known.
+    pub(super) fn samples_reasoning(self) -> bool {
+        !matches!(self, Self::Reasoning { .. })
     }
 }
 

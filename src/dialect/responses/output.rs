@@ -5,14 +5,19 @@
 //!
 //! All members that the SDKs' types require are there; what only the request could tell (its tools, its temperature) is
 //! what it is unasked, or `null`.
+//!
+//! `error` and `usage`: two objects within it.
+
+mod error;
+mod usage;
 
 use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-use crate::conversation::refusal::{Cause, Refusal};
 use crate::conversation::{Output, Stop};
-use crate::usage::Usage;
+pub(super) use error::{Wrong, wrong};
+pub(super) use usage::Tokens;
 
 /// What stands between two paragraphs of a thought.
 pub(super) const BETWEEN_SUMMARIES: &str = "\n\n";
@@ -101,7 +106,7 @@ impl Item {
     /// A message without content; `exchange` and `index` make its id.
     pub(super) fn message(exchange: &str, index: usize, status: &'static str) -> Self {
         Self::Message {
-            id: format!("msg_{exchange}{index}"),
+            id: format!("msg_{exchange}_{index}"),
             status,
             role: "assistant",
             content: Vec::new(),
@@ -111,7 +116,7 @@ impl Item {
     /// A thought.
     pub(super) fn reasoning(exchange: &str, index: usize, text: Option<String>, encrypted: Option<String>) -> Self {
         Self::Reasoning {
-            id: format!("rs_{exchange}{index}"),
+            id: format!("rs_{exchange}_{index}"),
             summary: text.into_iter().map(|text| Part::SummaryText { text }).collect(),
             encrypted_content: encrypted,
         }
@@ -120,7 +125,7 @@ impl Item {
     /// A call.
     pub(super) fn call(exchange: &str, index: usize, id: String, name: String, signature: Option<String>) -> Self {
         Self::FunctionCall {
-            id: format!("fc_{exchange}{index}"),
+            id: format!("fc_{exchange}_{index}"),
             status: IN_PROGRESS,
             call_id: id,
             name,
@@ -176,7 +181,7 @@ pub(super) fn items(output: &[Output], exchange: &str) -> Vec<Item> {
             } => {
                 let mut call = Item::call(exchange, index, id.clone(), name.clone(), signature.clone());
                 if let Item::FunctionCall { arguments: said, .. } = &mut call {
-                    said.clone_from(arguments);
+                    said.push_str(if arguments.is_empty() { "{}" } else { arguments });
                 }
                 call.end(COMPLETED);
                 items.push(call);
@@ -256,65 +261,6 @@ pub(super) struct Incomplete {
     reason: &'static str,
 }
 
-/// An error, as an answer and as an event tell it.
-#[derive(Clone, Copy, Debug, Serialize)]
-pub(super) struct Wrong<'a> {
-    pub(super) r#type: &'static str,
-    pub(super) code: &'static str,
-    pub(super) message: &'a str,
-    pub(super) param: (),
-}
-
-/// The `usage` object.
-#[derive(Clone, Copy, Debug, Serialize)]
-pub(super) struct Tokens {
-    input_tokens: u64,
-    input_tokens_details: Input,
-    output_tokens: u64,
-    output_tokens_details: Generated,
-    total_tokens: u64,
-}
-
-#[derive(Clone, Copy, Debug, Serialize)]
-struct Input {
-    cached_tokens: u64,
-    cache_write_tokens: u64,
-    #[serde(skip_serializing_if = "is_zero")]
-    audio_tokens: u64,
-}
-
-#[derive(Clone, Copy, Debug, Serialize)]
-struct Generated {
-    reasoning_tokens: u64,
-    #[serde(skip_serializing_if = "is_zero")]
-    audio_tokens: u64,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
-fn is_zero(count: &u64) -> bool {
-    *count == 0
-}
-
-impl Tokens {
-    /// Classes in OpenAI's words: all input in one number, what was cached or written to a cache as parts of it.
-    pub(super) fn of(usage: &Usage) -> Self {
-        Self {
-            input_tokens: usage.prompt(),
-            input_tokens_details: Input {
-                cached_tokens: usage.cached_input,
-                cache_write_tokens: usage.cache_write_5m.saturating_add(usage.cache_write_1h),
-                audio_tokens: usage.input_audio,
-            },
-            output_tokens: usage.completion(),
-            output_tokens_details: Generated {
-                reasoning_tokens: usage.reasoning,
-                audio_tokens: usage.output_audio,
-            },
-            total_tokens: usage.prompt().saturating_add(usage.completion()),
-        }
-    }
-}
-
 impl<'a> Response<'a> {
     /// One that has just begun.
     pub(super) fn new(id: Cow<'a, str>, model: &'a str, created_at: u64) -> Self {
@@ -380,48 +326,5 @@ pub(super) fn tier(tier: &str) -> Option<&'static str> {
     match tier {
         "standard" => Some("default"),
         other => known.into_iter().find(|name| *name == other),
-    }
-}
-
-/// An error in this dialect's words: the provider's where they are about the client's own request, else ours.
-pub(super) fn wrong(refusal: &Refusal) -> Wrong<'_> {
-    let (r#type, code, ours) = match refusal.cause {
-        Cause::Invalid => ("invalid_request_error", "invalid_prompt", "The request is invalid."),
-        Cause::ContextExceeded => (
-            "invalid_request_error",
-            "context_length_exceeded",
-            "The request is longer than the model's context window.",
-        ),
-        Cause::Filtered => (
-            "invalid_request_error",
-            "content_filter",
-            "A content filter does not let this through.",
-        ),
-        Cause::TooLarge => (
-            "invalid_request_error",
-            "request_too_large",
-            "The request is too large.",
-        ),
-        Cause::RateLimited => (
-            "rate_limit_error",
-            "rate_limit_exceeded",
-            "The provider has too many requests; try again later.",
-        ),
-        Cause::Overloaded => (
-            "service_unavailable_error",
-            "server_is_overloaded",
-            "The provider is overloaded; try again later.",
-        ),
-        Cause::Timeout => ("server_error", "server_error", "The provider took too long."),
-        Cause::NotFound | Cause::Authentication | Cause::Permission | Cause::Exhausted | Cause::Server => {
-            ("server_error", "server_error", "The provider could not go on.")
-        }
-    };
-    let theirs = refusal.cause.is_the_clients() && !refusal.message.is_empty();
-    Wrong {
-        r#type,
-        code,
-        message: if theirs { &refusal.message } else { ours },
-        param: (),
     }
 }

@@ -26,6 +26,7 @@ const MEANT: &[&str] = &[
 
 /// What says how the request is kept, routed, billed or told; the answer means the same without.
 const HINTED: &[&str] = &[
+    "access_programs",
     "background_options",
     "client_metadata",
     "image",

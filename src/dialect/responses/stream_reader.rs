@@ -7,6 +7,7 @@
 //! what belongs to other items is held back until the call is whole.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::mem;
 
 use serde::Deserialize;
@@ -29,7 +30,7 @@ pub struct StreamReader {
     /// The item whose arguments are coming.
     open: Option<u64>,
     held: Vec<Held>,
-    told: Vec<Told>,
+    told: HashMap<u64, Told>,
 }
 
 /// What came of an item while another was open.
@@ -42,9 +43,8 @@ struct Held {
 }
 
 /// What has been told of an item.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 struct Told {
-    index: u64,
     /// That it is a call.
     call: bool,
     /// Some of its text or its arguments.
@@ -98,10 +98,10 @@ impl StreamReader {
             "response.reasoning_summary_part.added" if self.told(index).content => {
                 self.put(index, Event::Thought(BETWEEN_SUMMARIES.to_owned()), out);
             }
-            "response.function_call_arguments.delta" if self.told(index).call => {
+            "response.function_call_arguments.delta" if self.is_open(index) => {
                 self.piece(index, Event::Arguments, step.delta, out);
             }
-            "response.function_call_arguments.done" if self.told(index).call => {
+            "response.function_call_arguments.done" if self.is_open(index) => {
                 if !self.told(index).content {
                     self.piece(index, Event::Arguments, step.arguments, out);
                 }
@@ -143,17 +143,13 @@ impl StreamReader {
     }
 
     fn told(&mut self, index: u64) -> &mut Told {
-        let at = self.told.iter().position(|told| told.index == index);
-        let at = at.unwrap_or_else(|| {
-            self.told.push(Told {
-                index,
-                call: false,
-                content: false,
-            });
-            self.told.len() - 1
-        });
-        #[expect(clippy::indexing_slicing, reason = "it was found or put there just now")]
-        &mut self.told[at]
+        self.told.entry(index).or_default()
+    }
+
+    /// Whether the item is a call whose arguments are still coming.
+    fn is_open(&self, index: u64) -> bool {
+        let held = || self.held.iter().find(|held| held.index == index);
+        self.open == Some(index) || held().is_some_and(|held| held.open)
     }
 
     /// Tells something of an item, or holds it back.
@@ -161,38 +157,33 @@ impl StreamReader {
         if !self.begun {
             self.begin(&Whole::default(), out);
         }
-        let begins = match &event {
+        // Whether arguments may follow.
+        let goes_on = matches!(event, Event::Call { .. } | Event::Arguments(_));
+        match &event {
             Event::Call { .. } => {
                 self.calls = true;
                 self.told(index).call = true;
-                true
             }
-            Event::Declined(_) => {
-                self.declined = true;
+            other => {
+                self.declined |= matches!(other, Event::Declined(_));
                 self.told(index).content = true;
-                false
             }
-            _ => {
-                self.told(index).content = true;
-                false
-            }
-        };
+        }
         if self.open.is_none_or(|open| open == index) {
             out.push(event);
-            if begins {
-                self.open = Some(index);
-            }
+            self.open = goes_on.then_some(index);
+            self.next(out);
             return;
         }
         match self.held.iter_mut().find(|held| held.index == index) {
             Some(held) => {
                 held.events.push(event);
-                held.open |= begins;
+                held.open = goes_on;
             }
             None => self.held.push(Held {
                 index,
                 events: vec![event],
-                open: begins,
+                open: goes_on,
             }),
         }
     }
@@ -212,6 +203,11 @@ impl StreamReader {
             return;
         }
         self.open = None;
+        self.next(out);
+    }
+
+    /// What was held back comes, as far as another call among it.
+    fn next(&mut self, out: &mut Vec<Event>) {
         while self.open.is_none() && !self.held.is_empty() {
             let held = self.held.remove(0);
             out.extend(held.events);
@@ -255,7 +251,7 @@ impl StreamReader {
                     if !before.call {
                         self.put(index, Event::Call { id, name, signature }, out);
                     }
-                    if !before.content {
+                    if !before.content && self.is_open(index) {
                         self.put(index, Event::Arguments(arguments), out);
                     }
                 }
@@ -287,7 +283,7 @@ impl StreamReader {
     fn end(&mut self, whole: &Whole<'_>, kind: &str, out: &mut Vec<Event>) -> Result<(), Malformed> {
         self.begin(whole, out);
         self.release(out);
-        if self.told.is_empty() {
+        if !self.told.values().any(|told| told.call || told.content) {
             // A server that tells all of it at once.
             for (index, item) in (0..).zip(whole.items()?) {
                 self.done(index, item, out)?;

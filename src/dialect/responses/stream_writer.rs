@@ -6,16 +6,19 @@
 //!
 //! The SDKs raise an error for an event that has a member `error`; other clients (Codex) look for `response.failed`. So an
 //! error is told in both ways, the one that ends the SDKs' streams last.
+//!
+//! `step`: one event.
+
+mod step;
 
 use std::borrow::Cow;
 use std::mem;
-
-use serde::Serialize;
 
 use super::output::{self, Item, Part, Response, Tokens, Wrong};
 use crate::conversation::{Event, Stop};
 use crate::dialect::Told;
 use crate::usage::Usage;
+use step::{Step, emit};
 
 /// Writes a stream.
 #[derive(Debug)]
@@ -35,60 +38,6 @@ pub struct StreamWriter {
     usage: Option<Usage>,
     tier: Option<&'static str>,
     declined: bool,
-}
-
-/// Any event: what it has of these.
-#[derive(Default, Serialize)]
-struct Step<'a> {
-    r#type: &'static str,
-    sequence_number: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    response: Option<Response<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    item_id: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    output_index: Option<usize>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    content_index: Option<usize>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    summary_index: Option<usize>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    item: Option<&'a Item>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    part: Option<&'a Part>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    delta: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    text: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    refusal: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    name: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    arguments: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    logprobs: Option<[(); 0]>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    code: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    message: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    param: Option<()>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    error: Option<Wrong<'a>>,
-}
-
-/// Appends an event.
-fn emit(sequence: &mut u64, kind: &'static str, mut step: Step<'_>, out: &mut Vec<u8>) {
-    step.r#type = kind;
-    step.sequence_number = *sequence;
-    *sequence += 1;
-    out.extend_from_slice(b"event: ");
-    out.extend_from_slice(kind.as_bytes());
-    out.extend_from_slice(b"\ndata: ");
-    // Nothing in it can fail to be written, and JSON so written has no line breaks.
-    let _ = serde_json::to_writer(&mut *out, &step);
-    out.extend_from_slice(b"\n\n");
 }
 
 /// Which block a piece of text belongs to.

@@ -429,6 +429,63 @@ mod requests {
     }
 
     #[test]
+    fn a_model_that_does_not_reason_unasked_samples() {
+        let request = asked(json!({"model": "m", "input": "x", "temperature": 0.5}));
+        for (model, samples) in [
+            ("gpt-5.1", true),
+            ("gpt-5.4-mini", true),
+            ("gpt-5.6", false),
+            ("gpt-5-mini", false),
+            ("grok-4", true),
+        ] {
+            let (body, losses) = sent(&request, model);
+            assert_eq!(body.get("temperature").is_some(), samples, "{model}");
+            assert_eq!(losses.meanings().count(), usize::from(!samples), "{model}");
+            assert_eq!(body.get("include").is_some(), !samples, "{model}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_json_panics(members in proptest::collection::vec((0usize..12, 0usize..14), 0..8)) {
+            let names = ["input", "tools", "tool_choice", "text", "reasoning", "include", "instructions", "temperature",
+                "max_output_tokens", "stream", "user", "made_up"];
+            let values = [json!(null), json!(""), json!("x"), json!(-1), json!(1.5), json!([]), json!({}), json!([null]), json!([[]]),
+                json!([{"role": "assistant", "content": [{"type": "input_file", "file_data": "data:;base64,"}]}]),
+                json!([{"type": "function_call", "call_id": "", "name": "", "arguments": " "}, {"type": "reasoning", "encrypted_content": ""}]),
+                json!([{"type": "function", "name": "", "parameters": []}]), json!({"type": "allowed_tools", "mode": "auto", "tools": [{}]}),
+                json!({"format": {"type": "json_schema", "schema": []}, "effort": "low"})];
+            let body: serde_json::Map<_, _> = members.into_iter().map(|(name, value)| (names[name].to_owned(), values[value].clone())).collect();
+            if let Ok(request) = read_request(json!(body).to_string().as_bytes()) {
+                prop_assert!(request.turns.iter().all(|turn| !turn.content.is_empty()));
+                prop_assert!(request.turns.windows(2).all(|pair| pair[0].role != pair[1].role));
+                // What was sent reads again.
+                let body = write_request(&request, &to("gpt-5"), &mut Losses::default());
+                prop_assert!(read_request(&body).is_ok());
+            }
+        }
+    }
+
+    #[test]
+    fn a_thought_that_led_to_nothing_is_left_out() {
+        let request = asked(json!({"model": "m", "input": [
+            {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "gAAAA1"},
+            {"role": "assistant", "content": "Hi"},
+            {"type": "reasoning", "id": "rs_2", "summary": [], "encrypted_content": "gAAAA2"},
+            {"role": "user", "content": "Go on"},
+        ]}));
+        let (body, losses) = sent(&request, "gpt-5");
+        assert_eq!(names(&losses), [("reasoning_content", true)]);
+        let kinds: Vec<_> = body["input"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|item| &item["type"])
+            .collect();
+        assert_eq!(kinds, ["reasoning", "message", "message"]);
+    }
+
+    #[test]
     fn only_its_own_seals_are_sent_and_long_ids_fit() {
         let long = "c".repeat(80);
         let mut request = asked(json!({"model": "m", "input": [
@@ -447,6 +504,7 @@ mod requests {
         assert!(matches!(&said[2], Block::SealedThought { data } if data == "EmwK"));
         assert!(matches!(&said[3], Block::Thought { text, signature: None } if text == "Hm"));
         assert!(matches!(&said[4], Block::Call { signature: Some(seal), .. } if seal == "s"));
+        request.user = Some("u".repeat(161));
         if let Block::Result { failed, content, .. } = &mut request.turns[1].content[0] {
             *failed = true;
             content.clear();
@@ -459,6 +517,7 @@ mod requests {
         assert_eq!(call["call_id"], result["call_id"]);
         assert!(call["call_id"].as_str().unwrap().len() <= 64);
         assert_eq!(result["output"], "The tool failed.");
+        assert!(body["user"].as_str().unwrap().len() <= 64);
     }
 }
 

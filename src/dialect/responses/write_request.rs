@@ -7,154 +7,24 @@
 //! - The least `max_output_tokens` is 16.
 //! - Reasoning items are sent only with what this dialect's provider sealed; any other it refuses.
 //!
-//! `media`: pictures and files.
+//! `turns`: the conversation; `media`: its pictures and files; `wire`: the body.
 
 mod media;
+mod turns;
+mod wire;
 
 use std::borrow::Cow;
 
-use serde::Serialize;
-use serde_json::value::RawValue;
-
 use super::family::Family;
-use super::seal;
-use crate::conversation::{Block, Choice, Effort, Format, Losses, Reasoning, Request, Role, Tool};
+use crate::conversation::{Block, Choice, Effort, Format, Losses, Reasoning, Request, Tool};
 use crate::dialect::To;
 use crate::hash;
-use media::Part;
-
-#[derive(Serialize)]
-struct Body<'a> {
-    model: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    instructions: Option<Cow<'a, str>>,
-    input: Vec<Item<'a>>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    tools: Vec<Function<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    tool_choice: Option<Chosen<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    parallel_tool_calls: Option<bool>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    text: Option<Text<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reasoning: Option<Thinking>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    include: Option<[&'static str; 1]>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    max_output_tokens: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    temperature: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    top_p: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    user: Option<&'a str>,
-    store: bool,
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    stream: bool,
-}
-
-#[derive(Serialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
-enum Item<'a> {
-    Message {
-        role: &'static str,
-        content: Content<'a>,
-    },
-    FunctionCall {
-        call_id: Cow<'a, str>,
-        name: &'a str,
-        arguments: &'a str,
-    },
-    FunctionCallOutput {
-        call_id: Cow<'a, str>,
-        output: Content<'a>,
-    },
-    Reasoning {
-        #[serde(skip_serializing_if = "Option::is_none")]
-        id: Option<&'a str>,
-        summary: Vec<Summary<'a>>,
-        encrypted_content: &'a str,
-    },
-}
-
-#[derive(Serialize)]
-#[serde(untagged)]
-enum Content<'a> {
-    Text(&'a str),
-    Parts(Vec<Part<'a>>),
-}
-
-#[derive(Serialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
-enum Summary<'a> {
-    SummaryText { text: &'a str },
-}
-
-#[derive(Serialize)]
-struct Function<'a> {
-    r#type: &'static str,
-    name: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    description: Option<&'a str>,
-    parameters: Schema<'a>,
-    strict: bool,
-}
-
-#[derive(Serialize)]
-#[serde(untagged)]
-enum Schema<'a> {
-    Said(&'a RawValue),
-    Nothing {
-        r#type: &'static str,
-        properties: Empty,
-        required: [(); 0],
-        #[serde(rename = "additionalProperties")]
-        additional: bool,
-    },
-}
-
-#[derive(Serialize)]
-struct Empty {}
-
-#[derive(Serialize)]
-#[serde(untagged)]
-enum Chosen<'a> {
-    Mode(&'static str),
-    Tool { r#type: &'static str, name: &'a str },
-}
-
-#[derive(Serialize)]
-struct Text<'a> {
-    format: Shape<'a>,
-}
-
-#[derive(Serialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
-enum Shape<'a> {
-    JsonObject,
-    JsonSchema {
-        name: Cow<'a, str>,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        description: Option<&'a str>,
-        schema: &'a RawValue,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        strict: Option<bool>,
-    },
-}
-
-#[derive(Serialize)]
-struct Thinking {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    effort: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    summary: Option<&'static str>,
-}
+use wire::{Body, Chosen, Empty, Function, Schema, Shape, Text, Thinking};
 
 /// The least number of tokens an answer may be limited to.
 const LEAST_TOKENS: u64 = 16;
 
-/// The longest id of a call, in bytes.
+/// The longest id of a call, and of an end user, in bytes.
 const LONGEST_ID: usize = 64;
 
 /// Writes a request.
@@ -163,15 +33,15 @@ pub fn write_request(request: &Request, to: &To<'_>, losses: &mut Losses) -> Vec
     let thinking = request.reasoning.and_then(|said| reasoning(said, family, losses));
     let reasons = match (&thinking, family) {
         (Some(said), _) => said.effort != Some("none"),
-        (None, family) => family.reasons(),
+        (None, family) => family.reasons_unasked(),
     };
-    let samples = !(reasons && family.reasons());
+    let samples = !reasons || family.samples_reasoning();
     unsaid(request, samples, losses);
     let tools: Vec<_> = request.tools.iter().map(|tool| function(tool, losses)).collect();
     let body = Body {
         model: to.model,
         instructions: instructions(&request.instructions, losses),
-        input: input(request, losses),
+        input: turns::items(request, losses),
         tool_choice: request.choice.as_ref().filter(|_| !tools.is_empty()).map(chosen),
         parallel_tool_calls: request.parallel_calls.filter(|_| !tools.is_empty()),
         tools,
@@ -186,7 +56,7 @@ pub fn write_request(request: &Request, to: &To<'_>, losses: &mut Losses) -> Vec
         }),
         temperature: request.temperature.filter(|_| samples),
         top_p: request.top_p.filter(|_| samples),
-        user: request.user.as_deref(),
+        user: request.user.as_deref().map(|user| short(user, "user")),
         store: false,
         stream: request.stream,
     };
@@ -344,122 +214,10 @@ fn instructions<'a>(blocks: &'a [Block], losses: &mut Losses) -> Option<Cow<'a, 
     all
 }
 
-fn input<'a>(request: &'a Request, losses: &mut Losses) -> Vec<Item<'a>> {
-    let mut items = Vec::new();
-    for turn in &request.turns {
-        match turn.role {
-            Role::User => user(&turn.content, &mut items, losses),
-            Role::Assistant => {
-                for block in &turn.content {
-                    items.extend(assistant(block, losses));
-                }
-            }
-        }
-    }
-    items
-}
-
-fn user<'a>(blocks: &'a [Block], items: &mut Vec<Item<'a>>, losses: &mut Losses) {
-    let mut parts = Vec::new();
-    for block in blocks {
-        match block {
-            Block::Result {
-                id,
-                content,
-                failed,
-                cache,
-            } => {
-                if *failed {
-                    losses.hint("is_error");
-                }
-                if cache.is_some() {
-                    losses.hint("cache_control");
-                }
-                let parts: Vec<_> = content.iter().filter_map(|block| media::part(block, losses)).collect();
-                items.push(Item::FunctionCallOutput {
-                    call_id: short(id),
-                    output: match parts.is_empty() {
-                        // Its words tell that it failed; where there are none, nothing else would.
-                        true => Content::Text(if *failed { "The tool failed." } else { "" }),
-                        false => brief(parts),
-                    },
-                });
-            }
-            said => parts.extend(media::part(said, losses)),
-        }
-    }
-    if !parts.is_empty() {
-        items.push(Item::Message {
-            role: "user",
-            content: brief(parts),
-        });
-    }
-}
-
-fn assistant<'a>(block: &'a Block, losses: &mut Losses) -> Option<Item<'a>> {
-    let (text, sealed) = match block {
-        Block::Text { text, cache } => {
-            if cache.is_some() {
-                losses.hint("cache_control");
-            }
-            return Some(Item::Message {
-                role: "assistant",
-                content: Content::Text(text),
-            });
-        }
-        Block::Call {
-            id,
-            name,
-            arguments,
-            cache,
-            ..
-        } => {
-            if cache.is_some() {
-                losses.hint("cache_control");
-            }
-            return Some(Item::FunctionCall {
-                call_id: short(id),
-                name,
-                arguments,
-            });
-        }
-        Block::Thought { text, signature } => (&**text, signature.as_deref()),
-        Block::SealedThought { data } => ("", Some(&**data)),
-        // The model says nothing else.
-        _ => {
-            losses.meaning("content");
-            return None;
-        }
-    };
-    match sealed.and_then(seal::open) {
-        Some((id, encrypted_content)) => Some(Item::Reasoning {
-            id,
-            summary: Some(text)
-                .filter(|text| !text.is_empty())
-                .into_iter()
-                .map(|text| Summary::SummaryText { text })
-                .collect(),
-            encrypted_content,
-        }),
-        None => {
-            losses.hint("reasoning_content");
-            None
-        }
-    }
-}
-
-/// A text by itself is no array.
-fn brief(parts: Vec<Part<'_>>) -> Content<'_> {
-    match &*parts {
-        [Part::InputText { text }] => Content::Text(text),
-        _ => Content::Parts(parts),
-    }
-}
-
-/// A call's id, in the length it may have; the same for the call and its result.
-fn short(id: &str) -> Cow<'_, str> {
+/// An id, in the length it may have; the same for a call and its result.
+fn short<'a>(id: &'a str, prefix: &str) -> Cow<'a, str> {
     match id.len() {
         ..=LONGEST_ID => Cow::Borrowed(id),
-        _ => Cow::Owned(format!("call_{:016x}", hash::of(id.as_bytes()))),
+        _ => Cow::Owned(format!("{prefix}_{:016x}", hash::of(id.as_bytes()))),
     }
 }

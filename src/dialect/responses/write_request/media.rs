@@ -11,19 +11,20 @@ use crate::conversation::{Block, Losses, Media};
 
 /// An element of `content`.
 #[derive(Serialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
+#[serde(tag = "type")]
 pub(super) enum Part<'a> {
-    InputText {
-        text: &'a str,
-    },
-    InputImage {
+    #[serde(rename = "input_text")]
+    Text { text: &'a str },
+    #[serde(rename = "input_image")]
+    Image {
         #[serde(skip_serializing_if = "Option::is_none")]
         image_url: Option<Cow<'a, str>>,
         #[serde(skip_serializing_if = "Option::is_none")]
         file_id: Option<&'a str>,
         detail: &'a str,
     },
-    InputFile {
+    #[serde(rename = "input_file")]
+    File {
         #[serde(skip_serializing_if = "Option::is_none")]
         filename: Option<Cow<'a, str>>,
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -45,14 +46,14 @@ pub(super) fn part<'a>(block: &'a Block, losses: &mut Losses) -> Option<Part<'a>
         losses.hint("cache_control");
     }
     Some(match block {
-        Block::Text { text, .. } => Part::InputText { text },
+        Block::Text { text, .. } => Part::Text { text },
         Block::Image { media, detail, .. } => {
             let (image_url, file_id) = match media {
                 Media::Inline { media_type, data } => (Some(Cow::Owned(inline(media_type, data))), None),
                 Media::Url(url) => (Some(Cow::Borrowed(&**url)), None),
                 Media::File(id) => (None, Some(known(id, losses)?)),
             };
-            Part::InputImage {
+            Part::Image {
                 image_url,
                 file_id,
                 detail: detail.as_deref().unwrap_or("auto"),
@@ -81,7 +82,7 @@ fn file<'a>(media: &'a Media, name: Option<&'a str>, losses: &mut Losses) -> Opt
         Media::Url(url) => file_url = Some(&**url),
         Media::File(id) => file_id = Some(known(id, losses)?),
     }
-    Some(Part::InputFile {
+    Some(Part::File {
         filename,
         file_data,
         file_url,
