@@ -7,18 +7,21 @@
 //!
 //! - `model`: what a model's name tells of what it takes; Converse is one API, but not all of it is for every model.
 //! - `request`, with `content` for what is said, `thinking` for how hard it is to think, and the shapes in `body`.
-//! - `reply`: what is answered. `refusal`: why there is no answer. `usage`: what it used.
+//! - `reply` and `stream`, with the shapes in `answer`: what is answered. `refusal`: why there is no answer. `usage`: what
+//!   it used.
 //!
 //! Sources: the service's own description (`bedrock-runtime/2023-09-30/service-2.json` of botocore 1.44); Bedrock's user
 //! guide on the Converse API, prompt caching, extended and adaptive thinking, structured outputs; Nova's user guide on
 //! extended thinking.
 
+mod answer;
 mod body;
 mod content;
 mod model;
 mod refusal;
 mod reply;
 mod request;
+mod stream;
 mod thinking;
 mod usage;
 
@@ -26,8 +29,9 @@ mod usage;
 mod tests;
 
 pub use refusal::read_refusal;
-pub use reply::{StreamReader, read_reply};
+pub use reply::read_reply;
 pub use request::write_request;
+pub use stream::StreamReader;
 pub use usage::usage;
 
 /// What follows the base path. A model is an id, an inference profile's id or an ARN, which has slashes and colons.

@@ -55,7 +55,8 @@ pub(super) enum Content<'a> {
         #[serde(skip_serializing_if = "Option::is_none")]
         status: Option<&'static str>,
     },
-    ReasoningContent(Reasoning<'a>),
+    #[serde(rename = "reasoningContent")]
+    Thought(Reasoning<'a>),
     CachePoint(CachePoint),
 }
 

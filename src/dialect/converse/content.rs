@@ -185,7 +185,7 @@ impl Writer<'_> {
 
     fn thought<'a>(&mut self, thought: Option<Reasoning<'a>>, out: &mut Vec<Content<'a>>) {
         match thought.filter(|_| self.model.is_claude()) {
-            Some(thought) => out.push(Content::ReasoningContent(thought)),
+            Some(thought) => out.push(Content::Thought(thought)),
             None => self.losses.hint("reasoning_content"),
         }
     }

@@ -105,7 +105,7 @@ fn inference<'a>(
         _ => losses.meaning("top_k"),
     }
     // Texts of white space alone are refused by Claude, empty ones by all.
-    let is_allowed = |stop: &&str| !stop.is_empty() && !(model.is_claude() && stop.trim().is_empty());
+    let is_allowed = |stop: &&str| !(stop.is_empty() || model.is_claude() && stop.trim().is_empty());
     let stop_sequences: Vec<&str> = request.stop.iter().map(String::as_str).filter(is_allowed).collect();
     if stop_sequences.len() < request.stop.len() {
         losses.meaning("stop");
