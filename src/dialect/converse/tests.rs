@@ -776,7 +776,36 @@ fn errors_are_told_apart() {
     assert_eq!(read_refusal(413, b"").cause, Cause::TooLarge);
 }
 
+/// Any turns, with whatever text where text may stand.
+fn turns() -> impl Strategy<Value = Vec<Turn>> {
+    let block = prop_oneof![
+        any::<String>().prop_map(|any| text(&any)),
+        any::<(String, String, String)>().prop_map(|(id, name, arguments)| call(&id, &name, &arguments)),
+        any::<(String, String, bool)>().prop_map(|(id, any, failed)| result(&id, vec![text(&any)], failed)),
+        any::<(String, String)>().prop_map(|(media_type, data)| Block::Document {
+            media: Media::Inline { media_type, data },
+            name: None,
+            cache: Some(Cache::Hour),
+        }),
+        any::<String>().prop_map(|url| Block::Image {
+            media: Media::Url(url),
+            detail: None,
+            cache: None,
+        }),
+    ];
+    let role = prop::sample::select(vec![Role::User, Role::Assistant]);
+    let turn = (role, prop::collection::vec(block, 1..4)).prop_map(|(role, content)| Turn { role, content });
+    prop::collection::vec(turn, 0..4)
+}
+
 proptest! {
+    #[test]
+    fn whatever_is_asked_is_written_as_json(turns in turns(), model in prop::sample::select(vec![CLAUDE, NOVA, LLAMA])) {
+        let request = Request { turns, ..Request::default() };
+        let body = value(model, &request);
+        prop_assert!(body["messages"].is_array());
+    }
+
     #[test]
     fn any_answer_reads_the_same_whole_or_in_events(
         blocks in prop::collection::vec(
