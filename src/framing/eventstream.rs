@@ -273,7 +273,8 @@ fn crc32(bytes: &[u8]) -> u32 {
     !bytes.iter().fold(!0, step)
 }
 
-/// A message with headers of text, as a service writes it: for tests of whoever reads one.
+/// A message with headers of text, as a service writes it: for tests of whoever reads one. A header's name has at most 255
+/// bytes and its value 65535.
 pub fn encode(headers: &[(&str, &str)], payload: &[u8]) -> Vec<u8> {
     let mut written = Vec::new();
     for (name, value) in headers {

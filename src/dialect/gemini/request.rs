@@ -6,7 +6,9 @@
 //! - A function's response names the function, not only the call, so names are looked up in the calls before.
 //! - A third generation's model refuses a step whose first call has no signature; where the client has none to give back
 //!   (the call is another model's, or the client's dialect has no place for it) Google's documented placeholder stands in.
-//! - Pictures that a tool gave are part of its response for the third generation, and stand behind it for older ones.
+//! - Pictures that a tool gave are part of its response for the third generation. For older ones they stand behind all
+//!   responses: Google counts those against the calls, and wants them together.
+//! - Calls have ids for the third generation only; older ones may refuse the member.
 
 use std::collections::HashMap;
 
@@ -32,6 +34,7 @@ pub fn write_request(request: &Request, to: &To<'_>, losses: &mut Losses) -> Vec
     let mut writer = Writer {
         model: Model::of(to.model),
         names: HashMap::new(),
+        behind: Vec::new(),
         losses,
     };
     let body = Body {
@@ -49,6 +52,8 @@ struct Writer<'a, 'l> {
     model: Model,
     /// What each call so far has called, by its id.
     names: HashMap<&'a str, &'a str>,
+    /// What tools gave that is to stand behind their responses.
+    behind: Vec<Part<'a>>,
     losses: &'l mut Losses,
 }
 
@@ -82,8 +87,12 @@ impl<'a> Writer<'a, '_> {
             let mut parts = Vec::with_capacity(turn.content.len());
             let mut is_first_call = true;
             for block in &turn.content {
+                if !matches!(block, Block::Result { .. }) {
+                    parts.append(&mut self.behind);
+                }
                 self.block(block, &mut is_first_call, &mut parts);
             }
+            parts.append(&mut self.behind);
             if !parts.is_empty() {
                 let role = match turn.role {
                     Role::User => "user",
@@ -164,7 +173,6 @@ impl<'a> Writer<'a, '_> {
     fn result(&mut self, id: &'a str, content: &'a [Block], failed: bool, parts: &mut Vec<Part<'a>>) {
         let mut text = String::new();
         let mut given = Vec::new();
-        let mut behind = Vec::new();
         for block in content {
             if let Block::Text { text: more, cache } = block {
                 self.uncached(cache.is_some());
@@ -181,7 +189,7 @@ impl<'a> Writer<'a, '_> {
                 if self.model.is_third() && part.inline_data.is_some() {
                     given.push(part);
                 } else {
-                    behind.push(part);
+                    self.behind.push(part);
                 }
             }
         }
@@ -198,7 +206,6 @@ impl<'a> Writer<'a, '_> {
             }),
             ..Part::default()
         });
-        parts.append(&mut behind);
     }
 
     fn media(&mut self, media: &'a Media, unknown: &'static str) -> Option<Part<'a>> {

@@ -250,8 +250,8 @@ fn calls_and_results_of_older_models() {
         body["contents"][2]["parts"],
         json!([
             {"functionResponse": {"name": "one", "response": {"output": "a\nb"}}},
-            {"inlineData": {"mimeType": "image/png", "data": "AAAA"}},
             {"functionResponse": {"name": "two", "response": {"error": "no"}}},
+            {"inlineData": {"mimeType": "image/png", "data": "AAAA"}},
             {"text": "Go on"},
         ])
     );
@@ -524,7 +524,36 @@ fn errors_are_told_apart() {
     assert_eq!(read_refusal(413, b"").cause, Cause::TooLarge);
 }
 
+/// Any turns, with whatever text where text may stand.
+fn turns() -> impl Strategy<Value = Vec<Turn>> {
+    let block = prop_oneof![
+        any::<String>().prop_map(|any| text(&any)),
+        any::<(String, String, String)>().prop_map(|(id, name, arguments)| call(&id, &name, &arguments, None)),
+        any::<(String, String, bool)>().prop_map(|(id, any, failed)| result(&id, vec![text(&any)], failed)),
+        any::<(String, String)>().prop_map(|(media_type, data)| Block::Document {
+            media: Media::Inline { media_type, data },
+            name: None,
+            cache: Some(Cache::Hour),
+        }),
+        any::<String>().prop_map(|url| Block::Image {
+            media: Media::Url(url),
+            detail: None,
+            cache: None,
+        }),
+    ];
+    let role = prop::sample::select(vec![Role::User, Role::Assistant]);
+    let turn = (role, prop::collection::vec(block, 1..4)).prop_map(|(role, content)| Turn { role, content });
+    prop::collection::vec(turn, 0..4)
+}
+
 proptest! {
+    #[test]
+    fn whatever_is_asked_is_written_as_json(turns in turns(), model in prop::sample::select(vec!["gemini-2.5-pro", "gemini-3.6-flash", "x"])) {
+        let request = Request { turns, ..Request::default() };
+        let body = value(model, &request);
+        prop_assert!(body["contents"].is_array());
+    }
+
     #[test]
     fn any_answer_reads_the_same_whole_or_in_events(
         parts in prop::collection::vec(

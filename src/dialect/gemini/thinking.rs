@@ -65,7 +65,7 @@ fn effort(tokens: u64) -> Effort {
     match tokens {
         0 => Effort::Off,
         1..=LOW => Effort::Low,
-        ..=MEDIUM => Effort::Medium,
+        _ if tokens <= MEDIUM => Effort::Medium,
         _ => Effort::High,
     }
 }
