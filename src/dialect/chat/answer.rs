@@ -54,7 +54,9 @@ pub fn read_reply(body: &[u8]) -> Result<Reply, Unanswered> {
     }
     let refusal = said.refusal.filter(|refusal| !refusal.is_empty());
     let is_declined = refusal.is_some();
-    reply.output.extend(refusal.map(|refusal| Output::Declined(refusal.into())));
+    reply
+        .output
+        .extend(refusal.map(|refusal| Output::Declined(refusal.into())));
     let mut is_calling = false;
     for (place, call) in said.tool_calls.into_iter().flatten().enumerate() {
         let function = call.function.unwrap_or_default();
@@ -179,7 +181,11 @@ pub fn write_reply(reply: &Reply, told: &Told<'_>) -> Vec<u8> {
         id,
         object: "chat.completion",
         created: told.created,
-        model: if reply.model.is_empty() { told.model } else { &reply.model },
+        model: if reply.model.is_empty() {
+            told.model
+        } else {
+            &reply.model
+        },
         choices: [WrittenChoice {
             index: 0,
             message,

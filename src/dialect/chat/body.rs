@@ -113,9 +113,7 @@ impl Serialize for Url<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
             Self::Given(url) => serializer.serialize_str(url),
-            Self::Data { media_type, data } => {
-                serializer.collect_str(&format_args!("data:{media_type};base64,{data}"))
-            }
+            Self::Data { media_type, data } => serializer.collect_str(&format_args!("data:{media_type};base64,{data}")),
         }
     }
 }

@@ -226,7 +226,14 @@ impl StreamWriter {
             extra_content: None,
         };
         let tool_calls = Some([call]);
-        self.chunk(Delta { tool_calls, ..Delta::default() }, None, out);
+        self.chunk(
+            Delta {
+                tool_calls,
+                ..Delta::default()
+            },
+            None,
+            out,
+        );
     }
 
     /// Ends the call that is told now: clients parse its arguments, even where there are none.

@@ -44,7 +44,11 @@ impl<'a> Model<'a> {
     /// The efforts it takes; none: it takes no effort.
     fn efforts(self) -> &'static [Effort] {
         use Effort::{High, Low, Max, Medium, Minimal, Off, XHigh};
-        if ["gpt-3", "gpt-4", "chatgpt-"].iter().any(|name| self.0.starts_with(name)) || self.0.contains("-chat-latest") {
+        if ["gpt-3", "gpt-4", "chatgpt-"]
+            .iter()
+            .any(|name| self.0.starts_with(name))
+            || self.0.contains("-chat-latest")
+        {
             return &[];
         }
         if self.is_o() || self.0.starts_with("gpt-oss") {

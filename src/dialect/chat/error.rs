@@ -101,33 +101,68 @@ pub fn read_refusal(status: u16, body: &[u8]) -> Refusal {
 fn by_code(told: &Told) -> Option<Cause> {
     for (codes, cause) in [
         (
-            &["context_length_exceeded", "context_window_exceeded", "exceed_context_size_error"][..],
+            &[
+                "context_length_exceeded",
+                "context_window_exceeded",
+                "exceed_context_size_error",
+            ][..],
             Cause::ContextExceeded,
         ),
         (
-            &["content_filter", "content_policy_violation", "responsibleaipolicyviolation", "data_inspection_failed"],
+            &[
+                "content_filter",
+                "content_policy_violation",
+                "responsibleaipolicyviolation",
+                "data_inspection_failed",
+            ],
             Cause::Filtered,
         ),
         (
-            &["insufficient_quota", "billing_hard_limit_reached", "billing_not_active", "payment_required"],
+            &[
+                "insufficient_quota",
+                "billing_hard_limit_reached",
+                "billing_not_active",
+                "payment_required",
+            ],
             Cause::Exhausted,
         ),
         // Before what is told of sizes: Groq says 413 of a request that is larger than a minute's tokens.
         (
-            &["rate_limit_exceeded", "rate_limit_error", "rate_limit_reached_error", "too_many_requests"],
+            &[
+                "rate_limit_exceeded",
+                "rate_limit_error",
+                "rate_limit_reached_error",
+                "too_many_requests",
+            ],
             Cause::RateLimited,
         ),
         (
-            &["model_not_found", "deploymentnotfound", "model_not_available", "unknown_model"],
+            &[
+                "model_not_found",
+                "deploymentnotfound",
+                "model_not_available",
+                "unknown_model",
+            ],
             Cause::NotFound,
         ),
         (
-            &["invalid_api_key", "invalid_authentication_error", "authentication_error", "unauthenticated"],
+            &[
+                "invalid_api_key",
+                "invalid_authentication_error",
+                "authentication_error",
+                "unauthenticated",
+            ],
             Cause::Authentication,
         ),
         (&["permission_error", "permission_denied"], Cause::Permission),
         (
-            &["server_overloaded", "overloaded", "overloaded_error", "engine_overloaded_error", "capacity_exceeded"],
+            &[
+                "server_overloaded",
+                "overloaded",
+                "overloaded_error",
+                "engine_overloaded_error",
+                "capacity_exceeded",
+            ],
             Cause::Overloaded,
         ),
         (&["request_timeout", "timeout", "deadline_exceeded"], Cause::Timeout),
@@ -180,7 +215,14 @@ fn by_words(status: u16, words: &str) -> Option<Cause> {
     if matches!(status, 400 | 403) && has(&["incorrect api key", "api key not valid", "invalid api key"]) {
         return Some(Cause::Authentication);
     }
-    if matches!(status, 403 | 429) && has(&["insufficient balance", "insufficient credit", "out of credits", "no credits"]) {
+    if matches!(status, 403 | 429)
+        && has(&[
+            "insufficient balance",
+            "insufficient credit",
+            "out of credits",
+            "no credits",
+        ])
+    {
         return Some(Cause::Exhausted);
     }
     if status == 429 && has(&["overloaded"]) {

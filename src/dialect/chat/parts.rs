@@ -119,7 +119,11 @@ fn image(part: &mut Members, cache: Option<Cache>, losses: &mut Losses) -> Resul
     // Some clients write the URL alone.
     if let Ok(url) = serde_json::from_str::<String>(value.get()) {
         let media = located(url);
-        return Ok(Block::Image { media, detail: None, cache });
+        return Ok(Block::Image {
+            media,
+            detail: None,
+            cache,
+        });
     }
     let mut image = Members::within(value, part.at("image_url"))?;
     let block = Block::Image {
@@ -176,7 +180,12 @@ pub(super) fn located(url: String) -> Media {
         let head = head.strip_suffix(";base64")?;
         let media_type = head.split(';').next().unwrap_or_default().trim();
         Some(Media::Inline {
-            media_type: if media_type.is_empty() { "text/plain" } else { media_type }.to_ascii_lowercase(),
+            media_type: if media_type.is_empty() {
+                "text/plain"
+            } else {
+                media_type
+            }
+            .to_ascii_lowercase(),
             data: data.to_owned(),
         })
     };

@@ -87,7 +87,9 @@ pub fn read_request(body: &[u8]) -> Result<Request, Unreadable> {
     request.max_output_tokens = members.take("max_completion_tokens", COUNT)?.or(older);
     if let Some(options) = members.raw("stream_options") {
         let mut options = Members::within(options, "stream_options")?;
-        request.stream_usage = options.take("include_usage", "must be true or false")?.unwrap_or_default();
+        request.stream_usage = options
+            .take("include_usage", "must be true or false")?
+            .unwrap_or_default();
         options.lose(&["include_obfuscation"], true, &mut losses);
         options.rest(&mut losses);
     }

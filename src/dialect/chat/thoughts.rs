@@ -146,7 +146,10 @@ pub(super) fn signature_of_call(raw: &RawValue) -> Option<String> {
         thought_signature: Option<String>,
     }
     let extra: Extra = serde_json::from_str(raw.get()).ok()?;
-    extra.google?.thought_signature.filter(|signature| !signature.is_empty())
+    extra
+        .google?
+        .thought_signature
+        .filter(|signature| !signature.is_empty())
 }
 
 /// The same, to be written.

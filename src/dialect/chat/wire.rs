@@ -92,9 +92,7 @@ impl Envelope<'_> {
     /// Whether it is an error and no answer.
     pub(super) fn is_error(&self) -> bool {
         let is_within = |choice: &Choice| choice.error.is_some();
-        self.error.is_some()
-            || self.object.as_deref() == Some("error")
-            || self.choices.iter().flatten().any(is_within)
+        self.error.is_some() || self.object.as_deref() == Some("error") || self.choices.iter().flatten().any(is_within)
     }
 
     /// What was counted, where that can be read.
@@ -121,7 +119,10 @@ impl<'a> Choice<'a> {
             // Some say `stop` although they call; and `tool_calls` although they do not.
             _ if is_calling => Stop::Calls,
             _ if is_declined => Stop::Declined,
-            _ => match self.stop_reason.and_then(|raw| serde_json::from_str::<String>(raw.get()).ok()) {
+            _ => match self
+                .stop_reason
+                .and_then(|raw| serde_json::from_str::<String>(raw.get()).ok())
+            {
                 Some(text) => Stop::Sequence(Some(text)),
                 None => Stop::End,
             },

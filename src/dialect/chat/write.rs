@@ -172,7 +172,11 @@ fn write_messages<'a>(
     losses: &mut Losses,
 ) {
     let mut instructions = texts(&request.instructions);
-    if request.instructions.iter().any(|block| !matches!(block, Block::Text { .. })) {
+    if request
+        .instructions
+        .iter()
+        .any(|block| !matches!(block, Block::Text { .. }))
+    {
         losses.meaning("system");
     }
     instructions.extend(told.map(Cow::Owned));
@@ -210,7 +214,10 @@ fn joined(mut texts: Vec<Cow<'_, str>>) -> Option<Cow<'_, str>> {
 fn write_user<'a>(turn: &'a Turn, to: &To<'_>, body: &mut Body<'a>, losses: &mut Losses) {
     let mut parts = Vec::new();
     for block in &turn.content {
-        let Block::Result { id, content, failed, .. } = block else {
+        let Block::Result {
+            id, content, failed, ..
+        } = block
+        else {
             parts.extend(write_part(block, losses));
             continue;
         };
@@ -366,7 +373,9 @@ fn call_id<'a>(id: &'a str, to: &To<'_>) -> Cow<'a, str> {
         }
         let mut rest = hash::of(id.as_bytes());
         let digit = |_| {
-            let digit = u32::try_from(rest % 36).ok().and_then(|digit| char::from_digit(digit, 36));
+            let digit = u32::try_from(rest % 36)
+                .ok()
+                .and_then(|digit| char::from_digit(digit, 36));
             rest /= 36;
             digit.unwrap_or('0')
         };
@@ -385,7 +394,10 @@ fn is_any_cached(request: &Request) -> bool {
         | Block::Document { cache, .. }
         | Block::Call { cache, .. } => cache.is_some(),
         Block::Result { content, cache, .. } => {
-            cache.is_some() || content.iter().any(|block| matches!(block, Block::Text { cache: Some(_), .. }))
+            cache.is_some()
+                || content
+                    .iter()
+                    .any(|block| matches!(block, Block::Text { cache: Some(_), .. }))
         }
         Block::Audio { .. } | Block::Thought { .. } | Block::SealedThought { .. } => false,
     };

@@ -87,7 +87,9 @@ fn others_ways_of_saying_it_are_understood() {
         {"function": {"name": "g", "arguments": ""}}]});
     let reply = read(&choice(call, "stop"));
     assert_eq!(reply.stop, Some(Stop::Calls));
-    let [Output::Call { id, arguments, .. }, Output::Call { id: other, .. }] = &reply.output[..] else { panic!() };
+    let [Output::Call { id, arguments, .. }, Output::Call { id: other, .. }] = &reply.output[..] else {
+        panic!()
+    };
     assert!(id.starts_with("call_") && id != other);
     assert_eq!(arguments, "{\"a\":1}");
 }
@@ -124,9 +126,18 @@ fn reasons_to_stop_are_told_both_ways() {
 #[test]
 fn an_error_under_a_good_status_is_an_error() {
     for (body, cause) in [
-        (json!({"error": {"message": "slow down", "code": 429}}), Cause::RateLimited),
-        (json!({"object": "error", "message": "x", "code": 400, "type": "BadRequestError"}), Cause::Invalid),
-        (choice(json!({"content": ""}), "insufficient_system_resource"), Cause::Overloaded),
+        (
+            json!({"error": {"message": "slow down", "code": 429}}),
+            Cause::RateLimited,
+        ),
+        (
+            json!({"object": "error", "message": "x", "code": 400, "type": "BadRequestError"}),
+            Cause::Invalid,
+        ),
+        (
+            choice(json!({"content": ""}), "insufficient_system_resource"),
+            Cause::Overloaded,
+        ),
         (choice(json!({"content": ""}), "error"), Cause::Server),
     ] {
         match read_reply(body.to_string().as_bytes()) {
@@ -134,7 +145,13 @@ fn an_error_under_a_good_status_is_an_error() {
             other => panic!("{other:?}"),
         }
     }
-    for body in ["", "[]", "{}", r#"{"choices":[]}"#, r#"{"choices":[{"index":1,"message":{}}]}"#] {
+    for body in [
+        "",
+        "[]",
+        "{}",
+        r#"{"choices":[]}"#,
+        r#"{"choices":[{"index":1,"message":{}}]}"#,
+    ] {
         assert_eq!(read_reply(body.as_bytes()), Err(Unanswered::Malformed), "{body}");
     }
 }
@@ -173,16 +190,26 @@ pub(super) fn reply() -> impl Strategy<Value = Reply> {
                 signature,
             });
         }
-        let usage = counts.map(|[input, cached_input, cache_write_5m, input_audio, output, reasoning, output_audio]| Usage {
-            input,
-            cached_input,
-            cache_write_5m,
-            input_audio,
-            output,
-            reasoning,
-            output_audio,
-            ..Usage::default()
-        });
+        let usage = counts.map(
+            |[
+                input,
+                cached_input,
+                cache_write_5m,
+                input_audio,
+                output,
+                reasoning,
+                output_audio,
+            ]| Usage {
+                input,
+                cached_input,
+                cache_write_5m,
+                input_audio,
+                output,
+                reasoning,
+                output_audio,
+                ..Usage::default()
+            },
+        );
         Reply {
             id: "r".to_owned(),
             model: "m".to_owned(),

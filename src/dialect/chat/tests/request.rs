@@ -93,7 +93,11 @@ fn messages_are_put_into_turns_that_alternate() {
         {"role": "tool", "tool_call_id": "c", "content": [{"type": "text", "text": "r"}]},
         {"role": "user", "content": ""},
     ])));
-    let seen: Vec<_> = request.turns.iter().map(|turn| (turn.role, turn.content.len())).collect();
+    let seen: Vec<_> = request
+        .turns
+        .iter()
+        .map(|turn| (turn.role, turn.content.len()))
+        .collect();
     assert_eq!(seen, [(Role::User, 2), (Role::Assistant, 2), (Role::User, 2)]);
     assert!(matches!(&request.instructions[..], [Block::Text { text, .. }] if text == "Be kind."));
     assert!(matches!(&request.turns[1].content[0], Block::Thought { text, signature: None } if text == "Hm."));
@@ -155,16 +159,31 @@ fn what_is_not_of_its_type_is_refused_by_name() {
         (messages(json!([1])), "messages[0]"),
         (messages(json!([{"role": "robot", "content": "x"}])), "messages[0].role"),
         (messages(json!([{"role": "user", "content": 1}])), "messages[0].content"),
-        (messages(json!([{"role": "user", "content": [{"type": "text"}]}])), "messages[0].content[0].text"),
-        (messages(json!([{"role": "tool", "content": "x"}])), "messages[0].tool_call_id"),
+        (
+            messages(json!([{"role": "user", "content": [{"type": "text"}]}])),
+            "messages[0].content[0].text",
+        ),
+        (
+            messages(json!([{"role": "tool", "content": "x"}])),
+            "messages[0].tool_call_id",
+        ),
         (
             messages(json!([{"role": "assistant", "tool_calls": [{"function": {"name": "f"}}]}])),
             "messages[0].tool_calls[0].id",
         ),
-        (json!({"model": "m", "messages": [], "temperature": "hot"}), "temperature"),
-        (json!({"model": "m", "messages": [], "tool_choice": "perhaps"}), "tool_choice"),
+        (
+            json!({"model": "m", "messages": [], "temperature": "hot"}),
+            "temperature",
+        ),
+        (
+            json!({"model": "m", "messages": [], "tool_choice": "perhaps"}),
+            "tool_choice",
+        ),
         (json!({"model": "m", "messages": [], "stop": [1]}), "stop"),
-        (json!({"model": "m", "messages": [], "tools": [{"type": "function", "function": {}}]}), "tools[0].function.name"),
+        (
+            json!({"model": "m", "messages": [], "tools": [{"type": "function", "function": {}}]}),
+            "tools[0].function.name",
+        ),
     ] {
         assert_eq!(read_request(body.to_string().as_bytes()).unwrap_err().at, at, "{body}");
     }
@@ -185,11 +204,23 @@ fn content_is_where_its_url_says() {
     let bare = part(json!({"type": "file", "file": {"file_data": "aGk=", "filename": "a.txt"}}));
     assert!(matches!(bare, Block::Document { media, .. } if media == inline("text/plain")));
     let far = part(json!({"type": "file", "file": {"file_data": "https://example.org/a.pdf"}}));
-    assert!(matches!(far, Block::Document { media: Media::Url(_), .. }));
+    assert!(matches!(
+        far,
+        Block::Document {
+            media: Media::Url(_),
+            ..
+        }
+    ));
     let kept = part(json!({"type": "file", "file": {"file_id": "file-1"}}));
     assert!(matches!(kept, Block::Document { media: Media::File(id), .. } if id == "file-1"));
     let odd = part(json!({"type": "image_url", "image_url": {"url": "data:image/svg+xml,<svg/>"}}));
-    assert!(matches!(odd, Block::Image { media: Media::Url(_), .. }));
+    assert!(matches!(
+        odd,
+        Block::Image {
+            media: Media::Url(_),
+            ..
+        }
+    ));
 }
 
 #[test]
@@ -215,7 +246,8 @@ fn marks_of_the_prompt_cache_are_read_and_told_as_lost() {
 #[test]
 fn choices_are_read_in_all_their_forms() {
     let choice = |choice: Value| {
-        let tools = json!([{"type": "function", "function": {"name": "f"}}, {"type": "function", "function": {"name": "g"}}]);
+        let tools =
+            json!([{"type": "function", "function": {"name": "f"}}, {"type": "function", "function": {"name": "g"}}]);
         let request = read(&json!({"model": "m", "messages": [], "tools": tools, "tool_choice": choice}));
         (request.choice, request.tools.len())
     };
@@ -237,7 +269,9 @@ fn thoughts_come_back_with_their_signatures() {
                 "extra_content": {"google": {"thought_signature": "g"}}}]},
     ])));
     assert_eq!(names(&request.losses), [""; 0]);
-    let [thought, sealed, _, call] = &request.turns[0].content[..] else { panic!() };
+    let [thought, sealed, _, call] = &request.turns[0].content[..] else {
+        panic!()
+    };
     assert!(matches!(thought, Block::Thought { text, signature: Some(s) } if text == "ab" && s == "s"));
     assert!(matches!(sealed, Block::SealedThought { data } if data == "e"));
     assert!(matches!(call, Block::Call { arguments, signature: Some(g), .. } if arguments == "{}" && g == "g"));
@@ -269,7 +303,10 @@ fn arguments_are_always_an_object() {
     ] {
         let request = read(&messages(json!([{"role": "assistant", "tool_calls":
             [{"id": "c", "type": "function", "function": {"name": "f", "arguments": given}}]}])));
-        assert!(matches!(&request.turns[0].content[0], Block::Call { arguments, .. } if arguments == read_as), "{given}");
+        assert!(
+            matches!(&request.turns[0].content[0], Block::Call { arguments, .. } if arguments == read_as),
+            "{given}"
+        );
     }
 }
 
@@ -334,7 +371,13 @@ fn models_that_reason_are_not_sampled() {
     let (body, lost) = write(&request, &to("openai/gpt-5-mini"));
     assert_eq!(
         lost,
-        ["(temperature)", "(top_p)", "(presence_penalty)", "(frequency_penalty)", "stop"]
+        [
+            "(temperature)",
+            "(top_p)",
+            "(presence_penalty)",
+            "(frequency_penalty)",
+            "stop"
+        ]
     );
     assert!(body.get("temperature").is_none() && body.get("stop").is_none());
     let mut plain = read(&messages(json!([{"role": "user", "content": "x"}])));
@@ -357,7 +400,10 @@ fn effort_is_told_in_the_words_a_model_has() {
         let (body, lost) = write(&request, &to(model));
         (body["reasoning_effort"].as_str().map(str::to_owned), !lost.is_empty())
     };
-    let effort = |effort| Reasoning { effort: Some(effort), ..Reasoning::default() };
+    let effort = |effort| Reasoning {
+        effort: Some(effort),
+        ..Reasoning::default()
+    };
     for (model, wanted, said, lossy) in [
         ("gpt-5", Effort::Off, Some("minimal"), true),
         ("gpt-5.1", Effort::Minimal, Some("low"), true),
@@ -370,29 +416,60 @@ fn effort_is_told_in_the_words_a_model_has() {
         ("qwen/qwen3-32b", Effort::Medium, Some("medium"), false),
         ("qwen/qwen3-32b", Effort::Off, Some("none"), false),
     ] {
-        assert_eq!(told(model, effort(wanted)), (said.map(str::to_owned), lossy), "{model} {wanted:?}");
+        assert_eq!(
+            told(model, effort(wanted)),
+            (said.map(str::to_owned), lossy),
+            "{model} {wanted:?}"
+        );
     }
-    let budget = |budget| Reasoning { budget: Some(budget), ..Reasoning::default() };
+    let budget = |budget| Reasoning {
+        budget: Some(budget),
+        ..Reasoning::default()
+    };
     assert_eq!(told("m", budget(4000)), (Some("medium".to_owned()), false));
     assert_eq!(told("m", budget(32000)), (Some("high".to_owned()), false));
-    let shown = Reasoning { shown: Some(true), ..Reasoning::default() };
+    let shown = Reasoning {
+        shown: Some(true),
+        ..Reasoning::default()
+    };
     assert_eq!(told("m", shown), (None, false));
 }
 
 #[test]
 fn reasoning_is_read_in_three_forms() {
     for (name, value, expected) in [
-        ("reasoning_effort", json!("xhigh"), Reasoning { effort: Some(Effort::XHigh), ..Reasoning::default() }),
+        (
+            "reasoning_effort",
+            json!("xhigh"),
+            Reasoning {
+                effort: Some(Effort::XHigh),
+                ..Reasoning::default()
+            },
+        ),
         (
             "reasoning",
             json!({"max_tokens": 2000, "exclude": true}),
-            Reasoning { effort: None, budget: Some(2000), shown: Some(false) },
+            Reasoning {
+                effort: None,
+                budget: Some(2000),
+                shown: Some(false),
+            },
         ),
-        ("thinking", json!({"type": "disabled"}), Reasoning { effort: Some(Effort::Off), ..Reasoning::default() }),
+        (
+            "thinking",
+            json!({"type": "disabled"}),
+            Reasoning {
+                effort: Some(Effort::Off),
+                ..Reasoning::default()
+            },
+        ),
         (
             "thinking",
             json!({"type": "enabled", "budget_tokens": 5}),
-            Reasoning { budget: Some(5), ..Reasoning::default() },
+            Reasoning {
+                budget: Some(5),
+                ..Reasoning::default()
+            },
         ),
     ] {
         let mut body = messages_of("m");
@@ -420,13 +497,23 @@ fn ids_of_calls_are_put_for_where_a_provider_does_not_take_them() {
 fn texts_in_base64_are_told_as_texts() {
     let mut request = read(&messages_of("m"));
     request.turns[0].content = vec![Block::Document {
-        media: Media::Inline { media_type: "text/plain".to_owned(), data: "aGk=".to_owned() },
+        media: Media::Inline {
+            media_type: "text/plain".to_owned(),
+            data: "aGk=".to_owned(),
+        },
         name: None,
         cache: None,
     }];
     assert_eq!(write(&request, &to("m")).0["messages"][0]["content"], "hi");
-    for media in [Media::Url("https://example.org/a.pdf".to_owned()), Media::File("file-1".to_owned())] {
-        request.turns[0].content = vec![Block::Document { media, name: None, cache: None }];
+    for media in [
+        Media::Url("https://example.org/a.pdf".to_owned()),
+        Media::File("file-1".to_owned()),
+    ] {
+        request.turns[0].content = vec![Block::Document {
+            media,
+            name: None,
+            cache: None,
+        }];
         assert_eq!(write(&request, &to("m")).1.len(), 1);
     }
 }

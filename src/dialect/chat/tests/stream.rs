@@ -74,7 +74,13 @@ fn fold(events: &[Event]) -> Reply {
             | (Event::Declined(more), Some(Output::Declined(text)))
             | (Event::Thought(more), Some(Output::Thought { text, signature: None }))
             | (Event::Arguments(more), Some(Output::Call { arguments: text, .. })) => text.push_str(&more),
-            (Event::Signature(seal), Some(Output::Thought { signature: signature @ None, .. })) => *signature = Some(seal),
+            (
+                Event::Signature(seal),
+                Some(Output::Thought {
+                    signature: signature @ None,
+                    ..
+                }),
+            ) => *signature = Some(seal),
             (Event::Text(text), _) => reply.output.push(Output::Text(text)),
             (Event::Declined(text), _) => reply.output.push(Output::Declined(text)),
             (Event::Thought(text), _) => reply.output.push(Output::Thought { text, signature: None }),
@@ -105,9 +111,16 @@ fn unfold(reply: &Reply) -> Vec<Event> {
         model: reply.model.clone(),
     }];
     let halves = |text: &str| {
-        let middle = text.char_indices().nth(text.chars().count() / 2).map_or(0, |(at, _)| at);
+        let middle = text
+            .char_indices()
+            .nth(text.chars().count() / 2)
+            .map_or(0, |(at, _)| at);
         let (first, second) = text.split_at(middle);
-        [first, second].into_iter().filter(|half| !half.is_empty()).map(str::to_owned).collect::<Vec<_>>()
+        [first, second]
+            .into_iter()
+            .filter(|half| !half.is_empty())
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
     };
     for output in &reply.output {
         match output {
@@ -174,7 +187,10 @@ fn a_stream_is_read_piece_by_piece() {
     assert_eq!(
         events,
         [
-            Event::Begin { id: "r".to_owned(), model: "m".to_owned() },
+            Event::Begin {
+                id: "r".to_owned(),
+                model: "m".to_owned()
+            },
             Event::Text("Hel".to_owned()),
             Event::Text("lo".to_owned()),
             Event::Stop(Stop::End),
@@ -187,11 +203,15 @@ fn a_stream_is_read_piece_by_piece() {
 
 #[test]
 fn calls_come_one_after_the_other() {
-    let piece = |index: Value, id: Value, name: Value, more: &str| {
-        json!({"tool_calls": [{"index": index, "id": id, "type": "function", "function": {"name": name, "arguments": more}}]})
-    };
+    let piece = |index: Value, id: Value, name: Value, more: &str| json!({"tool_calls": [{"index": index, "id": id, "type": "function", "function": {"name": name, "arguments": more}}]});
     let null = || Value::Null;
-    let expected = [call("a", "f"), arguments("{\"x\""), arguments(":1}"), call("b", "g"), arguments("{}")];
+    let expected = [
+        call("a", "f"),
+        arguments("{\"x\""),
+        arguments(":1}"),
+        call("b", "g"),
+        arguments("{}"),
+    ];
     let orderly = [
         piece(json!(0), json!("a"), json!("f"), ""),
         piece(json!(0), null(), null(), "{\"x\""),
@@ -214,7 +234,10 @@ fn calls_come_one_after_the_other() {
     ];
     let whole = [call("a", "f"), arguments("{\"x\":1}"), call("b", "g"), arguments("{}")];
     assert_eq!(content(&googles, "stop"), whole);
-    let without_index = [piece(null(), json!("a"), json!("f"), "{\"x\":1}"), piece(null(), json!("b"), json!("g"), "{}")];
+    let without_index = [
+        piece(null(), json!("a"), json!("f"), "{\"x\":1}"),
+        piece(null(), json!("b"), json!("g"), "{}"),
+    ];
     assert_eq!(content(&without_index, "stop"), whole);
     let both_at_once = [json!({"tool_calls": [
         {"index": 0, "id": "a", "function": {"name": "f", "arguments": "{\"x\":1}"}},
@@ -226,7 +249,10 @@ fn calls_come_one_after_the_other() {
         piece(json!(0), json!(""), json!("f"), ""),
     ];
     assert_eq!(content(&repeats_its_name, "tool_calls"), expected[..3]);
-    let no_arguments = [piece(json!(0), json!("a"), json!("f"), ""), piece(json!(1), json!("b"), json!("g"), "")];
+    let no_arguments = [
+        piece(json!(0), json!("a"), json!("f"), ""),
+        piece(json!(1), json!("b"), json!("g"), ""),
+    ];
     assert_eq!(content(&no_arguments, "tool_calls"), [call("a", "f"), call("b", "g")]);
     let text_between = [
         piece(json!(0), json!("a"), json!("f"), "{\"x\""),
@@ -244,7 +270,11 @@ fn thoughts_are_read_in_all_their_forms() {
     assert_eq!(content(&[json!({"reasoning": "a"})], "stop"), [thought("a")]);
     let detailed = json!({"reasoning": "a", "reasoning_details": [{"type": "reasoning.text", "text": "a"},
         {"type": "reasoning.text", "signature": "s"}, {"type": "reasoning.encrypted", "data": "e"}]});
-    let expected = [thought("a"), Event::Signature("s".to_owned()), Event::SealedThought("e".to_owned())];
+    let expected = [
+        thought("a"),
+        Event::Signature("s".to_owned()),
+        Event::SealedThought("e".to_owned()),
+    ];
     assert_eq!(content(&[detailed], "stop"), expected);
     let mistrals = json!({"content": [{"type": "thinking", "thinking": [{"type": "text", "text": "a"}]}]});
     assert_eq!(content(&[mistrals], "stop"), [thought("a")]);
@@ -257,16 +287,30 @@ fn a_stream_that_breaks_off_is_not_complete() {
     assert_eq!(read(&[]), []);
     assert_eq!(read(&["[DONE]"]), []);
     assert_eq!(read(&[&text, &ending("stop")]).last(), Some(&Event::End));
-    let held = delta(json!({"tool_calls": [{"index": 0, "id": "a", "function": {"name": "f", "arguments": "{"}},
-        {"index": 1, "id": "b", "function": {"name": "g", "arguments": "{}"}}]}));
-    assert_eq!(read(&[&held])[1..], [call("a", "f"), arguments("{"), call("b", "g"), arguments("{}")]);
+    let held = delta(
+        json!({"tool_calls": [{"index": 0, "id": "a", "function": {"name": "f", "arguments": "{"}},
+        {"index": 1, "id": "b", "function": {"name": "g", "arguments": "{}"}}]}),
+    );
+    assert_eq!(
+        read(&[&held])[1..],
+        [call("a", "f"), arguments("{"), call("b", "g"), arguments("{}")]
+    );
     for (error, cause) in [
         (r#"{"error":{"message":"x","code":429}}"#, Cause::RateLimited),
-        (r#"{"id":"r","choices":[{"index":0,"delta":{},"finish_reason":"error"}],"error":{"code":502}}"#, Cause::Server),
-        (r#"{"choices":[{"index":0,"delta":{},"finish_reason":"insufficient_system_resource"}]}"#, Cause::Overloaded),
+        (
+            r#"{"id":"r","choices":[{"index":0,"delta":{},"finish_reason":"error"}],"error":{"code":502}}"#,
+            Cause::Server,
+        ),
+        (
+            r#"{"choices":[{"index":0,"delta":{},"finish_reason":"insufficient_system_resource"}]}"#,
+            Cause::Overloaded,
+        ),
     ] {
         let events = read(&[&text, error, &text, "[DONE]"]);
-        assert!(matches!(&events[2..], [Event::Failed(refusal)] if refusal.cause == cause), "{events:?}");
+        assert!(
+            matches!(&events[2..], [Event::Failed(refusal)] if refusal.cause == cause),
+            "{events:?}"
+        );
     }
     let mut reader = StreamReader::default();
     let mut out = Vec::new();
@@ -278,32 +322,51 @@ fn a_stream_that_breaks_off_is_not_complete() {
 #[test]
 fn a_stream_is_written_as_openai_writes_it() {
     let events = [
-        Event::Begin { id: String::new(), model: String::new() },
+        Event::Begin {
+            id: String::new(),
+            model: String::new(),
+        },
         Event::Text("x".to_owned()),
         call("a", "f"),
         Event::Stop(Stop::Calls),
-        Event::Usage(Usage { input: 1, output: 2, ..Usage::default() }),
+        Event::Usage(Usage {
+            input: 1,
+            output: 2,
+            ..Usage::default()
+        }),
         Event::End,
         Event::Text("late".to_owned()),
     ];
     let stream = write(&events, &TOLD);
     let (chunks, done) = stream.trim_end().rsplit_once("\n\n").unwrap();
     assert_eq!(done, "data: [DONE]");
-    let chunks: Vec<Value> = data(chunks).iter().map(|data| serde_json::from_str(data).unwrap()).collect();
+    let chunks: Vec<Value> = data(chunks)
+        .iter()
+        .map(|data| serde_json::from_str(data).unwrap())
+        .collect();
     let deltas: Vec<_> = chunks.iter().map(|chunk| &chunk["choices"][0]["delta"]).collect();
     assert_eq!(deltas[0], &json!({"role": "assistant", "content": ""}));
     assert_eq!(deltas[1], &json!({"content": "x"}));
     let begun = json!({"index": 0, "id": "a", "type": "function", "function": {"name": "f", "arguments": ""}});
     assert_eq!(deltas[2]["tool_calls"][0], begun);
-    assert_eq!(deltas[3]["tool_calls"][0], json!({"index": 0, "function": {"arguments": "{}"}}));
+    assert_eq!(
+        deltas[3]["tool_calls"][0],
+        json!({"index": 0, "function": {"arguments": "{}"}})
+    );
     assert_eq!(chunks[4]["choices"][0]["finish_reason"], "tool_calls");
     assert_eq!(chunks[5]["choices"], json!([]));
     assert_eq!(chunks[5]["usage"]["total_tokens"], 3);
     for chunk in &chunks {
-        assert_eq!((&chunk["id"], &chunk["model"], &chunk["created"]), (&json!("chatcmpl-x1"), &json!("asked"), &json!(7)));
+        assert_eq!(
+            (&chunk["id"], &chunk["model"], &chunk["created"]),
+            (&json!("chatcmpl-x1"), &json!("asked"), &json!(7))
+        );
     }
     assert_eq!(chunks[1].get("usage"), Some(&Value::Null));
-    let unasked = Told { stream_usage: false, ..TOLD };
+    let unasked = Told {
+        stream_usage: false,
+        ..TOLD
+    };
     assert!(!write(&events, &unasked).contains("usage"));
 }
 
@@ -323,7 +386,10 @@ fn an_error_ends_a_stream_in_words_that_are_the_clients_to_read() {
 fn any_event() -> impl Strategy<Value = Event> {
     let text = || "[a-z{}\"]{0,3}";
     prop_oneof![
-        Just(Event::Begin { id: "r".to_owned(), model: "m".to_owned() }),
+        Just(Event::Begin {
+            id: "r".to_owned(),
+            model: "m".to_owned()
+        }),
         text().prop_map(Event::Text),
         text().prop_map(Event::Thought),
         text().prop_map(Event::Signature),
