@@ -58,10 +58,17 @@ pub fn write_request(request: &Request, to: &To<'_>, losses: &mut Losses) -> Vec
 }
 
 fn write_reasoning(request: &Request, to: &To<'_>, body: &mut Body, losses: &mut Losses) -> Option<Effort> {
-    let wanted = effort::wanted(request.reasoning?)?;
-    let near = Model::new(to.model).effort(wanted).filter(|_| to.chat.reasoning_effort);
+    let model = Model::new(to.model);
+    let wanted = request.reasoning.and_then(effort::wanted);
+    // Such a model reasons unasked, and would then refuse the tools.
+    let near = if model.reasons_or_calls() && !request.tools.is_empty() {
+        Some((Effort::Off, wanted.is_none_or(|wanted| wanted == Effort::Off)))
+    } else {
+        model.effort(wanted?)
+    };
+    let near = near.filter(|_| to.chat.reasoning_effort);
     // A model that does not reason needs not be told so.
-    if near.is_none_or(|(_, exact)| !exact) && !(near.is_none() && wanted == Effort::Off) {
+    if near.map_or(wanted.is_some_and(|wanted| wanted != Effort::Off), |(_, exact)| !exact) {
         losses.hint("reasoning_effort");
     }
     let (effort, _) = near?;
@@ -196,11 +203,13 @@ fn write_messages<'a>(
 }
 
 fn texts(blocks: &[Block]) -> Vec<Cow<'_, str>> {
-    let text = |block| match block {
-        &Block::Text { ref text, .. } => Some(Cow::Borrowed(text.as_str())),
-        _ => None,
-    };
-    blocks.iter().filter_map(text).collect()
+    let mut texts = Vec::new();
+    for block in blocks {
+        if let Block::Text { text, .. } = block {
+            texts.push(Cow::Borrowed(text.as_str()));
+        }
+    }
+    texts
 }
 
 /// Texts that become one, a blank line between them.

@@ -436,6 +436,25 @@ fn effort_is_told_in_the_words_a_model_has() {
 }
 
 #[test]
+fn a_model_that_reasons_or_calls_calls() {
+    for (model, said) in [
+        ("gpt-5.6-terra", json!("none")),
+        ("gpt-5.4", json!("none")),
+        ("openai/gpt-5.6", json!("high")),
+        ("gpt-5.2", json!("high")),
+    ] {
+        let mut request = read(&everything());
+        let (body, lost) = write(&request, &to(model));
+        assert_eq!(body["reasoning_effort"], said, "{model}");
+        assert_eq!(lost.contains(&"(reasoning_effort)".to_owned()), said == "none");
+        request.reasoning = None;
+        let (body, lost) = write(&request, &to(model));
+        assert_eq!(body.get("reasoning_effort").is_some(), said == "none");
+        assert!(!lost.contains(&"(reasoning_effort)".to_owned()));
+    }
+}
+
+#[test]
 fn reasoning_is_read_in_three_forms() {
     for (name, value, expected) in [
         (
