@@ -5,7 +5,7 @@
 //!
 //! Sources: OpenAI's guide "Reasoning models", the descriptions of `reasoning_effort` and `stop` in its API reference, and
 //! what it answers where tools and reasoning come together from GPT-5.4 on (openai/openai-openapi, issue 541: "Function
-//! tools with reasoning_effort are not supported … use /v1/responses or set reasoning_effort to 'none'").
+//! tools with reasoning_effort are not supported … use /v1/responses or set reasoning_effort to 'none'"); DeepSeek's guide "Thinking Mode".
 
 use crate::conversation::{Effort, Reasoning};
 
@@ -64,6 +64,9 @@ impl<'a> Model<'a> {
         if self.is_o() || self.name.starts_with("gpt-oss") {
             return &[Low, Medium, High];
         }
+        if self.is_deepseeks() {
+            return &[Off, Minimal, Low, Medium, High, XHigh, Max];
+        }
         match self.five() {
             None => &[Off, Low, Medium, High],
             Some(0) if self.name.contains("codex") => &[Low, Medium, High],
@@ -87,6 +90,12 @@ impl<'a> Model<'a> {
     /// Whether OpenAI lets it reason or call tools in chat completions, but not both.
     pub(super) fn reasons_or_calls(self) -> bool {
         !self.is_resold && self.reasons() && self.five().is_some_and(|minor| minor >= 4)
+    }
+
+    /// Whether it is DeepSeek's with DeepSeek, which takes every word for an effort, but to think not at all is a member
+    /// of its own; and which wants to see again what it thought before a call.
+    pub(super) fn is_deepseeks(self) -> bool {
+        !self.is_resold && self.name.starts_with("deepseek")
     }
 
     /// Whether it takes `temperature`, `top_p` and penalties.

@@ -15,7 +15,7 @@ use std::borrow::Cow;
 
 use super::body::{
     Body, Call, CalledFunction, Content, File, Function, ImageUrl, InputAudio, JsonSchema, Message, Named, Part,
-    ResponseFormat, StreamOptions, ToolChoice, Url,
+    ResponseFormat, StreamOptions, Thinking, ToolChoice, Url,
 };
 use super::effort::{self, Model};
 use super::thoughts::{Extra, WrittenDetail};
@@ -60,8 +60,10 @@ pub fn write_request(request: &Request, to: &To<'_>, losses: &mut Losses) -> Vec
 fn write_reasoning(request: &Request, to: &To<'_>, body: &mut Body, losses: &mut Losses) -> Option<Effort> {
     let model = Model::new(to.model);
     let wanted = request.reasoning.and_then(effort::wanted);
-    // Such a model reasons unasked, and would then refuse the tools.
-    let near = if model.reasons_or_calls() && !request.tools.is_empty() {
+    // The one reasons unasked, and would then refuse the tools; the other would refuse calls without what it thought.
+    let must_not = model.reasons_or_calls() && !request.tools.is_empty()
+        || model.is_deepseeks() && request.turns.iter().any(is_thoughtless_call);
+    let near = if must_not {
         Some((Effort::Off, wanted.is_none_or(|wanted| wanted == Effort::Off)))
     } else {
         model.effort(wanted?)
@@ -72,8 +74,19 @@ fn write_reasoning(request: &Request, to: &To<'_>, body: &mut Body, losses: &mut
         losses.hint("reasoning_effort");
     }
     let (effort, _) = near?;
-    body.reasoning_effort = Some(effort::word(effort));
+    if model.is_deepseeks() && effort == Effort::Off {
+        body.thinking = Some(Thinking { kind: "disabled" });
+    } else {
+        body.reasoning_effort = Some(effort::word(effort));
+    }
     Some(effort)
+}
+
+/// Whether the model called in this turn, and it is not known what it thought.
+fn is_thoughtless_call(turn: &Turn) -> bool {
+    let has = |wanted: fn(&Block) -> bool| turn.content.iter().any(wanted);
+    has(|block| matches!(block, Block::Call { .. }))
+        && !has(|block| matches!(block, Block::Thought { text, .. } if !text.is_empty()))
 }
 
 fn write_sampling<'a>(

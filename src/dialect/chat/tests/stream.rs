@@ -371,6 +371,28 @@ fn a_stream_is_written_as_openai_writes_it() {
 }
 
 #[test]
+fn pieces_of_a_thought_are_put_together_by_their_index() {
+    let events = [
+        Event::Thought("a".to_owned()),
+        Event::Thought("b".to_owned()),
+        Event::Signature("s".to_owned()),
+        Event::SealedThought("e".to_owned()),
+        Event::Thought("c".to_owned()),
+    ];
+    let stream = write(&events, &TOLD);
+    let chunks = data(&stream)
+        .into_iter()
+        .map(|data| serde_json::from_str::<Value>(&data).unwrap());
+    let details: Vec<_> = chunks
+        .map(|chunk| chunk["choices"][0]["delta"]["reasoning_details"][0].clone())
+        .filter(|detail| !detail.is_null())
+        .map(|detail| (detail["index"].as_u64().unwrap(), detail.get("format").is_some()))
+        .collect();
+    // What the format is must be said once: the SDKs put texts behind each other.
+    assert_eq!(details, [(0, true), (0, false), (0, false), (1, true), (2, true)]);
+}
+
+#[test]
 fn an_error_ends_a_stream_in_words_that_are_the_clients_to_read() {
     let failed = |cause| Event::Failed(Refusal::new(cause, "their words"));
     let stream = write(&[Event::Text("x".to_owned()), failed(Cause::Server), Event::End], &TOLD);
