@@ -13,6 +13,7 @@ pub mod converse;
 pub mod gemini;
 pub mod messages;
 pub mod openai;
+mod path;
 pub mod responses;
 mod wire;
 
@@ -27,6 +28,22 @@ pub enum Dialect {
     OpenAi,
     /// Anthropic's Messages API.
     Anthropic,
+    /// Google's `generateContent` and `streamGenerateContent`. Only providers speak it.
+    Gemini,
+    /// The `converse` and `converse-stream` of Amazon Bedrock. Only providers speak it.
+    Bedrock,
+}
+
+impl Dialect {
+    /// Its name, as documents have it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::OpenAi => "openai",
+            Self::Anthropic => "anthropic",
+            Self::Gemini => "gemini",
+            Self::Bedrock => "bedrock",
+        }
+    }
 }
 
 /// A format of requests and answers: what a dialect says at one of its endpoints.

@@ -10,7 +10,6 @@ use std::fmt;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
-use crate::dialect::Dialect;
 use crate::price::PriceSpec;
 
 mod budget;
@@ -18,7 +17,9 @@ mod entries;
 mod keys;
 mod limits;
 mod loop_guard;
+mod provider;
 mod repeated;
+mod routing;
 mod shape;
 pub mod spelling;
 
@@ -27,6 +28,8 @@ pub use entries::Entries;
 pub use keys::{Key, Operator, PerModel, Team};
 pub use limits::{Limit, LimitRaise, LimitThen, Limits, Mode, Then};
 pub use loop_guard::{KeyLoopGuard, LoopGuard, Steps};
+pub use provider::{Credential, Facts, Provider, TranslateTo, Untranslatable};
+pub use routing::{Failover, Health, Order};
 
 /// Tollgate's configuration: providers, models, keys and prices.
 #[derive(Clone, Debug, Deserialize)]
@@ -73,7 +76,8 @@ pub struct Document {
     /// The providers, by name: lower-case letters, digits, `.`, `_` and `-`.
     pub providers: Entries<Provider>,
 
-    /// The models clients may ask for, by the name they use.
+    /// The models clients may ask for, by the name they use. A name that ends in `*` stands for every name that begins so
+    /// and belongs to no other model; of several, the longest counts.
     #[serde(default)]
     pub models: Entries<Model>,
 
@@ -108,6 +112,14 @@ pub struct Document {
     #[serde(default)]
     pub loop_guard: Option<LoopGuard>,
 
+    /// When a request that failed at one target is tried at the next. Default: up to three attempts.
+    #[serde(default)]
+    pub failover: Option<Failover>,
+
+    /// When a provider that fails is left alone.
+    #[serde(default)]
+    pub health: Option<Health>,
+
     /// Who may see what all keys use and have left, and lift blocks of the loop guard. `tollgate key new` mints their keys,
     /// too.
     #[serde(default)]
@@ -118,52 +130,28 @@ pub struct Document {
     pub digest: [u8; 32],
 }
 
-/// One provider: an endpoint that speaks a dialect.
-#[derive(Clone, Debug, Deserialize)]
-#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields)]
-pub struct Provider {
-    /// The API it speaks.
-    pub dialect: Dialect,
-
-    /// The base URL its SDK would be given, for example `https://api.openai.com/v1` or `https://api.anthropic.com`.
-    pub endpoint: String,
-
-    /// Where its API key comes from. Without it, requests go to the provider without credentials.
-    #[serde(default)]
-    pub credential: Option<Credential>,
-
-    /// The provider's name in the price list. Default: what the endpoint's host says, else this provider's own name.
-    #[serde(default)]
-    pub priced_as: Option<String>,
-
-    /// Rate limits of its credential: of all requests sent to it together.
-    #[serde(default)]
-    pub limits: Option<Limits>,
-
-    /// What all requests sent to it together may spend.
-    #[serde(default)]
-    pub budget: Option<Budgets>,
-}
-
-/// A reference to a provider's API key. The key itself is never part of the document.
-#[derive(Clone, Debug, Deserialize)]
-#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields)]
-pub struct Credential {
-    /// The name of the environment variable that holds the API key.
-    #[cfg_attr(not(target_arch = "wasm32"), schemars(regex(pattern = r"^[A-Za-z_][A-Za-z0-9_]*$")))]
-    pub env: String,
-}
-
 /// One model, and the providers that serve it.
 #[derive(Clone, Debug, Deserialize)]
 #[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Model {
-    /// Where requests for this model go: the first target, and when it fails the next ones in order.
+    /// Where requests for this model go: the first target of the order, and when it fails the next ones.
     #[cfg_attr(not(target_arch = "wasm32"), schemars(length(min = 1)))]
     pub targets: Vec<Target>,
+
+    /// In which order its targets are tried. Default: `priority`, as they are written.
+    #[serde(default)]
+    pub order: Order,
+
+    /// Whether a session keeps to one target, whose prompt cache then knows it. With `fastest` it does as long as that target
+    /// is not much slower than the fastest. Default: false.
+    #[serde(default)]
+    pub sticky: bool,
+
+    /// When a request for it that failed at one target is tried at the next. What is left out is as in the document's own
+    /// `failover`.
+    #[serde(default)]
+    pub failover: Option<Failover>,
 
     /// Further names clients may use for this model.
     #[serde(default)]
@@ -196,9 +184,21 @@ pub struct Target {
     /// The name of a provider in `providers`.
     pub provider: String,
 
-    /// What this provider calls the model. Default: the model's own name.
+    /// What this provider calls the model. Default: the model's own name. Where that ends in `*`, so may this: what the
+    /// client wrote in its place is put here, too.
     #[serde(default)]
     pub model: Option<String>,
+
+    /// With `"order": "weighted"`: how often it is the first, in relation to the others' weights. 0: only when the others
+    /// failed. Default: 1.
+    #[serde(default)]
+    #[cfg_attr(not(target_arch = "wasm32"), schemars(range(max = 1000000)))]
+    pub weight: Option<u64>,
+
+    /// The most tokens, input and output, that it takes. Default: not known, and any request may go there.
+    #[serde(default)]
+    #[cfg_attr(not(target_arch = "wasm32"), schemars(range(min = 1)))]
+    pub context: Option<u64>,
 }
 
 /// Something wrong with the document: it cannot be used as it is.

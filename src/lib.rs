@@ -33,7 +33,7 @@
 //! 3. What it may do: [`limit`] (rate limits and budgets, set aside before and settled after) and [`guard`] (agents that run
 //!    in a loop, on [`hash`]). Both are arithmetic on bytes of a store that all workers share.
 //! 4. What it is judged by: [`document`] (what the operator writes), compiled to a [`world`] that cannot be wrong;
-//!    [`provider`], [`route`], [`price`].
+//!    [`provider`], [`route`], [`price`]. How providers fare meanwhile: [`health`] and [`pace`], kept as limits are.
 //! 5. What comes out: [`fault`] (a refusal, in the client's dialect), [`record`] and [`metrics`] (the catalogue),
 //!    [`usage`], and [`handoff`], the one value that crosses between the roles.
 //! 6. `shell` (WASI only): the host's callbacks, applied. `envoy` and `src/bin` (native only): the configuration of Envoy
@@ -79,10 +79,12 @@ pub mod guard;
 pub mod handoff;
 pub mod hash;
 pub mod headers;
+pub mod health;
 pub mod json;
 pub mod limit;
 pub mod meter;
 pub mod metrics;
+pub mod pace;
 pub mod pipeline;
 pub mod price;
 pub mod provider;

@@ -85,11 +85,24 @@ pub const OUTCOMES: &[(&str, &str)] = &[
     ),
     ("refused_operator_only", "403: only an operator's key may do this"),
     ("refused_subject_unknown", "404: there is no such key"),
+    (
+        "refused_untranslatable",
+        "400: no provider of the model has words for something in the request",
+    ),
     ("provider_timeout", "504: no provider answered in time"),
     ("internal_error", "500: the gateway could not go on"),
     ("ok", "served"),
     ("client_error", "the provider refused the client's request (4xx)"),
     ("provider_rate_limited", "the provider answered 429"),
+    (
+        "provider_exhausted",
+        "503: the gateway's account at the provider has nothing left",
+    ),
+    (
+        "context_window_exceeded",
+        "400: the request is longer than the model's context window",
+    ),
+    ("content_filtered", "400: the provider's content filter stopped it"),
     (
         "provider_error",
         "the provider answered 408 or 5xx, or an error in a 200",
@@ -155,9 +168,9 @@ macro_rules! catalogue {
 catalogue! {
     REQUESTS = Counter "tollgate_requests_total" ["key", "team", "model", "provider", "endpoint", "outcome"]
         "requests", "Requests that ended, by how they ended; refused ones too.";
-    TOKENS = Counter "tollgate_tokens_total" ["key", "team", "model", "provider", "type", "source"]
+    TOKENS = Counter "tollgate_tokens_total" ["key", "team", "model", "provider", "type", "source", "outcome"]
         "tokens", "Tokens in classes that never overlap, as the provider reported them or, where it did not, as estimated.";
-    COST = Counter "tollgate_cost_nanodollars_total" ["key", "team", "model", "provider", "source"]
+    COST = Counter "tollgate_cost_nanodollars_total" ["key", "team", "model", "provider", "source", "outcome"]
         "nanodollars", "What the tokens cost at the configured prices; 1e9 are one US dollar.";
     UNPRICED = Counter "tollgate_unpriced_requests_total" ["key", "team", "model", "provider"]
         "requests", "Requests whose tokens were counted but not priced, because the model has no price.";
@@ -167,6 +180,18 @@ catalogue! {
         "requests", "Authenticated requests that have not ended.";
     ATTEMPTS = Counter "tollgate_attempts_total" ["model", "provider", "outcome"]
         "attempts", "Attempts at providers, by how each ended; a request has one or, with failover, more.";
+    FAILOVERS = Counter "tollgate_failovers_total" ["model", "from", "to", "reason"]
+        "attempts", "Attempts at another provider because one had failed, by why.";
+    PROVIDER_HEALTH = Gauge "tollgate_provider_health_percent" ["provider", "credential"]
+        "percent", "How much of its traffic a provider gets with one of its credentials: 0 while it rests or is tried.";
+    PROVIDER_RESTS = Counter "tollgate_provider_rests_total" ["provider", "reason"]
+        "rests", "How often a provider was taken out for a while, by why.";
+    PROVIDER_QUOTA = Gauge "tollgate_provider_quota" ["provider", "credential", "quota"]
+        "requests or tokens", "A limit of the provider's own, as it last reported it.";
+    PROVIDER_QUOTA_REMAINING = Gauge "tollgate_provider_quota_remaining" ["provider", "credential", "quota"]
+        "requests or tokens", "What is left of such a limit, as it last reported it.";
+    DROPPED = Counter "tollgate_dropped_members_total" ["model", "provider", "member"]
+        "requests", "Requests of which a member was left out, because the provider knows no such thing.";
     DURATION = Histogram "tollgate_request_duration_milliseconds" ["key", "team", "model", "provider"]
         "milliseconds", "From the request's first header to the end of its answer, failed requests included.", DURATION_MS;
     FIRST_TOKEN = Histogram "tollgate_time_to_first_token_milliseconds" ["key", "team", "model", "provider"]
@@ -292,6 +317,8 @@ No label value is ever chosen by a client.
   `other`, `status`; `none` where nothing is served at the path.
 - `type`: `input`, `cached_input`, `cache_write_5m`, `cache_write_1h`, `input_audio`, `output`, `reasoning`,
   `output_audio`. They never overlap: their sum is the total.
+- `outcome`: how the request, or where one attempt is counted that attempt, ended: below. What an attempt that was given up
+  for another has used is counted under its own outcome.
 - `source`: `reported` by the provider, or `estimated` by Tollgate because an answer was cut short or reported nothing.
 - `rule`: `<scope>.rpm`, `<scope>.tpm`, `<scope>.parallel`, `<scope>.budget.<window>`, `<scope>.token_budget.<window>`, or
   `loop_guard.<sign>`.
@@ -302,6 +329,11 @@ No label value is ever chosen by a client.
 - `served`: the model that a request was sent on to; there `model` is the one it asked for.
 - `step`: what the loop guard did: `warn`, `slow` or `block`. `sign`: what gave a loop away: `tool_calls`, `requests` or
   `velocity`.
+- `from`, `to`: the provider that failed, and the one tried next. `reason`: why: `failed` (unreachable, broken off, too slow,
+  or an error of its own), `limited` (429) or `refused` (the gateway's credential).
+- `credential`: which of a provider's credentials, counted from 0. `quota`: `requests`, `tokens`, `input_tokens` or
+  `output_tokens`.
+- `member`: what was left out of a request, by its name in the client's dialect; only names that Tollgate knows.
 - `result`: `applied` or `rejected`.
 - `kind`: `undecoded_answer`, or the call that the host refused, such as `set_header`.
 - Once there are `max_series` series, further ones are recorded with every label `other`, so that sums stay true;

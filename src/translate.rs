@@ -6,6 +6,7 @@
 //! API says is in [`crate::dialect`]; here they are only brought together.
 //!
 //! - [`speech`]: how a provider is spoken to about what a client asks.
+//! - [`words`]: a request in a provider's words, or what there are no words for.
 //! - [`answer`]: an answer on its way back.
 
 use crate::conversation::members::Unreadable;
@@ -14,9 +15,11 @@ use crate::dialect::{Api, To, chat, converse, gemini, messages, responses};
 
 pub mod answer;
 pub mod speech;
+pub mod words;
 
 pub use answer::Translation;
 pub use speech::{Client, Speech};
+pub use words::Words;
 
 /// A request, in a provider's words.
 #[derive(Clone, Debug)]

@@ -4,21 +4,28 @@
 //! exists, every hash bytes and every price integers; or every [`Problem`], not only the first. It is built once per
 //! configuration and never changes. It knows nothing of requests.
 
+use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use hashbrown::HashMap;
 
 use crate::caller::UnixSeconds;
-use crate::document::{Document, Problem, Warning};
+use crate::document::{Document, Order, Problem, Warning};
 use crate::guard;
 use crate::limit::rule::Rules;
 use crate::price::Price;
+use crate::provider::catalogue::Catalogue;
 use crate::provider::{Provider, decimal_port, split_port};
 
+mod allowed;
 mod compile;
+mod failover;
 mod names;
+mod prices;
 
+pub use allowed::{Allowed, Only};
+pub use failover::Failover;
 pub use names::objection as name_objection;
 
 /// Everything a request is judged by.
@@ -52,6 +59,8 @@ pub struct World {
     pub shadow: bool,
     /// The loop guard of keys that say nothing of it. Every key has its own in [`Key::guard`].
     pub guard: Option<Arc<guard::rule::Rules>>,
+    /// The failover of requests that name no model. Every model has its own in [`Model::failover`].
+    pub failover: Failover,
     /// The operators, in the document's order.
     pub operators: Vec<Operator>,
     /// What is allowed and probably not meant.
@@ -59,6 +68,10 @@ pub struct World {
     provider_names: HashMap<Box<str>, ProviderId>,
     provider_hosts: HashMap<Box<str>, ProviderId>,
     model_names: HashMap<Box<str>, ModelId>,
+    /// What names of no model of their own begin with, the longest first.
+    model_prefixes: Vec<(Box<str>, ModelId)>,
+    /// The prices of what is known only once it is asked for.
+    prices: prices::Prices,
     key_digests: HashMap<[u8; 32], KeyId>,
     operator_digests: HashMap<[u8; 32], u32>,
     /// Where a raise is written, and when it is over.
@@ -86,8 +99,14 @@ pub struct KeyId(u32);
 pub struct Model {
     /// The name in the document and in metrics.
     pub name: Box<str>,
-    /// Its providers in order of preference, at least one.
+    /// Its providers as they are written, at least one.
     pub targets: Vec<Target>,
+    /// In which order they are tried.
+    pub order: Order,
+    /// Whether a session keeps to one of them.
+    pub sticky: bool,
+    /// When the next of them is tried.
+    pub failover: Failover,
     /// The rules that all requests for it keep together.
     pub rules: Option<Arc<Rules>>,
     /// The model that takes its place where a rule says [`Then::Downgrade`](crate::limit::rule::Then::Downgrade). Whoever
@@ -102,10 +121,16 @@ pub struct Model {
 pub struct Target {
     /// Who serves it.
     pub provider: ProviderId,
-    /// What that provider calls it.
+    /// What that provider calls it, as it is written; [`Target::name_for`] is what is sent.
     pub model: Box<str>,
-    /// What it costs there. `None`: not known, and counted as unpriced.
-    pub price: Option<Price>,
+    /// What it costs there. `None`: not known, and counted as unpriced, or known only for a name ([`World::price`]).
+    pub price: Option<Arc<Price>>,
+    /// How often it is the first where the order is by lot; 0: only when the others failed.
+    pub weight: u32,
+    /// The most tokens that it takes. `None`: not known.
+    pub context: Option<u64>,
+    /// Where its name ends in what the client wrote: how many bytes of the asked name come before that.
+    open: Option<usize>,
 }
 
 /// One team.
@@ -145,30 +170,23 @@ pub struct Key {
     pub shadow: bool,
     /// Its rules for one model each, in ascending order of the models; none for a model it may not use.
     pub per_model: Arc<[(ModelId, Arc<Rules>)]>,
+    /// For some models, in their ascending order: the providers of its requests, in the order of the attempts.
+    pub targets: Arc<[(ModelId, Box<[ProviderId]>)]>,
     /// Its loop guard: its own, or else the world's. `None`: it has none.
     pub guard: Option<Arc<guard::rule::Rules>>,
-}
-
-/// The models a key may use.
-#[derive(Clone, Debug)]
-pub enum Allowed {
-    /// Every model.
-    All,
-    /// These ones, in ascending order. Keys with the same list share it.
-    Only(Arc<[ModelId]>),
 }
 
 impl World {
     /// Compiles the document. `env` looks up an environment variable; a provider whose credential is not there is a
     /// problem. On failure, every problem found, at least one.
     pub fn compile(document: &Document, env: &dyn Fn(&str) -> Option<String>) -> Result<Self, Vec<Problem>> {
-        compile::compile(document, env, compile::Unset::Problem)
+        compile::compile(document, env, compile::Unset::Problem, Catalogue::BUNDLED)
     }
 
     /// As [`World::compile`], for a machine that has no credentials: what is not set becomes a [`Warning`] and a provider
     /// without credential.
     pub fn rehearse(document: &Document, env: &dyn Fn(&str) -> Option<String>) -> Result<Self, Vec<Problem>> {
-        compile::compile(document, env, compile::Unset::Warning)
+        compile::compile(document, env, compile::Unset::Warning, Catalogue::BUNDLED)
     }
 
     /// The provider of this id.
@@ -202,9 +220,26 @@ impl World {
         self.operators.get(index as usize)
     }
 
-    /// The model of this exact name or alias.
+    /// The model of this exact name or alias, else the one with the longest prefix that the name begins with.
     pub fn model_by_name(&self, name: &str) -> Option<ModelId> {
-        self.model_names.get(name).copied()
+        let prefixed = || {
+            let mut prefixes = self.model_prefixes.iter();
+            let found = prefixes.find(|(prefix, _)| name.starts_with(&**prefix));
+            found.map(|(_, id)| *id)
+        };
+        self.model_names.get(name).copied().or_else(prefixed)
+    }
+
+    /// What a target costs for a model of this name. `None`: not known, and counted as unpriced.
+    pub fn price(&self, target: &Target, asked: &str) -> Option<Arc<Price>> {
+        match (&target.price, target.open) {
+            (Some(price), _) => Some(Arc::clone(price)),
+            (None, None) => None,
+            (None, Some(_)) => {
+                let provider = self.provider(target.provider)?;
+                self.prices.of(provider, &target.name_for(asked))
+            }
+        }
     }
 
     /// The provider of this exact name.
@@ -264,13 +299,33 @@ impl Key {
     }
 }
 
-impl Allowed {
-    /// Whether `model` is among them.
-    pub fn contains(&self, model: ModelId) -> bool {
-        match self {
-            Self::All => true,
-            Self::Only(models) => models.binary_search(&model).is_ok(),
+impl Model {
+    /// Whether it stands for all names that begin alike, and so is no name that a client could be told of.
+    pub fn is_prefix(&self) -> bool {
+        self.name.ends_with('*')
+    }
+}
+
+impl Target {
+    /// What its provider calls the model that a client asked for by this name.
+    pub fn name_for(&self, asked: &str) -> Cow<'_, str> {
+        match (self.open, self.model.strip_suffix('*')) {
+            (Some(taken), Some(begin)) => [begin, asked.get(taken..).unwrap_or_default()].concat().into(),
+            _ => Cow::Borrowed(&self.model),
         }
+    }
+
+    /// Whether what its provider calls the model depends on the name that was asked for, and so may its price.
+    pub fn is_open(&self) -> bool {
+        self.open.is_some()
+    }
+}
+
+impl Key {
+    /// The providers of its requests for this model, if it has its own.
+    pub fn targets_for(&self, model: ModelId) -> Option<&[ProviderId]> {
+        let index = self.targets.binary_search_by_key(&model, |(model, _)| *model).ok()?;
+        self.targets.get(index).map(|(_, providers)| &**providers)
     }
 }
 

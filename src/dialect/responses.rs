@@ -1,36 +1,34 @@
 //! OpenAI's responses, as a client and as a provider speaks it.
-#![allow(missing_docs, dead_code, unused_variables)]
-use super::*;
-use crate::conversation::members::Unreadable;
-use crate::conversation::*;
-pub fn read_request(body: &[u8]) -> Result<Request, Unreadable> {
-    Ok(Request::default())
-}
-pub fn write_reply(reply: &Reply, told: &Told<'_>) -> Vec<u8> {
-    Vec::new()
-}
-#[derive(Clone, Debug)]
-pub struct StreamWriter;
-impl StreamWriter {
-    pub fn new(told: &Told<'_>) -> Self {
-        Self
-    }
-    pub fn write(&mut self, event: &Event, out: &mut Vec<u8>) {}
-}
-pub fn write_request(request: &Request, to: &To<'_>, losses: &mut Losses) -> Vec<u8> {
-    Vec::new()
-}
-pub fn read_reply(body: &[u8]) -> Result<Reply, Unanswered> {
-    Err(Unanswered::Malformed)
-}
-pub fn read_refusal(status: u16, body: &[u8]) -> Refusal {
-    Refusal::new(Cause::Server, "")
-}
-#[derive(Clone, Debug, Default)]
-pub struct StreamReader;
-impl StreamReader {
-    pub fn read(&mut self, name: &[u8], data: &[u8], out: &mut Vec<Event>) -> Result<(), Malformed> {
-        Ok(())
-    }
-    pub fn finish(&mut self, out: &mut Vec<Event>) {}
-}
+//!
+//! In: requests, answers, events and errors of `POST /v1/responses`. Out: [`crate::conversation`]'s types, and the way back.
+//! It keeps no conversation: what refers to one that is stored elsewhere is a loss by name.
+//!
+//! - [`read_request`], [`write_reply`] and [`stream_writer`] are the side of the client: what it asks, what it is told.
+//! - [`write_request`], [`read_reply`] and [`stream_reader`] are the side of the provider, and [`refusal`] its errors.
+//! - [`seal`]: how a provider's encrypted reasoning travels through dialects that know nothing of it; `family`: which
+//!   model takes which effort; `output`: an answer as it is written.
+//!
+//! Sources: OpenAI's API reference (Responses, streaming events), its guides on reasoning, errors and migration from chat
+//! completions, and the types and accumulators of its SDKs (`openai` 3.57 for Python, 6.49 for Node).
+
+mod family;
+mod output;
+pub mod read_reply;
+pub mod read_request;
+pub mod refusal;
+pub mod seal;
+pub mod stream_reader;
+pub mod stream_writer;
+pub mod write_reply;
+pub mod write_request;
+
+#[cfg(test)]
+mod tests;
+
+pub use read_reply::read_reply;
+pub use read_request::read_request;
+pub use refusal::read_refusal;
+pub use stream_reader::StreamReader;
+pub use stream_writer::StreamWriter;
+pub use write_reply::write_reply;
+pub use write_request::write_request;

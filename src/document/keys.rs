@@ -74,6 +74,11 @@ pub struct Key {
     #[serde(default, skip_serializing_if = "no_entries")]
     pub per_model: Arc<Entries<PerModel>>,
 
+    /// For some models, by name or alias: the providers of its requests, in the order in which they are tried. They are some
+    /// of those that the model has as targets.
+    #[serde(default, skip_serializing_if = "no_targets")]
+    pub targets: Arc<Entries<Vec<String>>>,
+
     /// Its loop guard, or `"off"`. Default: the document's `loop_guard`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub loop_guard: Option<KeyLoopGuard>,
@@ -107,5 +112,9 @@ pub struct PerModel {
 }
 
 fn no_entries(entries: &Arc<Entries<PerModel>>) -> bool {
+    entries.is_empty()
+}
+
+fn no_targets(entries: &Arc<Entries<Vec<String>>>) -> bool {
     entries.is_empty()
 }

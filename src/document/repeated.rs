@@ -37,6 +37,8 @@ struct WrittenKey<'t> {
     /// `null`, too, is something that is written, and wrong.
     #[serde(default, borrow, deserialize_with = "whatever_is_there")]
     per_model: Option<&'t RawValue>,
+    #[serde(default, borrow, deserialize_with = "whatever_is_there")]
+    targets: Option<&'t RawValue>,
     #[serde(default)]
     loop_guard: Option<KeyLoopGuard>,
 }
@@ -114,6 +116,7 @@ pub(super) fn keys<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Key
             let (mut models, mut limits) = (Texts::new(), Texts::<Limits>::new());
             let (mut budgets, mut per_model) = (Texts::<Budgets>::new(), Texts::<Entries<PerModel>>::new());
             let no_entries = Arc::<Entries<PerModel>>::default();
+            let (mut targets, no_targets) = (Texts::<Entries<Vec<String>>>::new(), Arc::default());
             while let Some(written) = seq.next_element::<WrittenKey<'de>>()? {
                 keys.push(Key {
                     name: written.name,
@@ -126,6 +129,9 @@ pub(super) fn keys<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Key
                     budget: budgets.read(written.budget)?,
                     mode: written.mode,
                     per_model: per_model.read(written.per_model)?.unwrap_or_else(|| no_entries.clone()),
+                    targets: targets
+                        .read(written.targets)?
+                        .unwrap_or_else(|| Arc::clone(&no_targets)),
                     loop_guard: written.loop_guard,
                 });
             }
@@ -212,6 +218,9 @@ mod tests {
             r#""budget": {"usd": 1, "per": "day"}, "mode": "shadow", "team": "t""#,
             r#""budget": [{"usd": 0.5, "per": "day"}, {"tokens": 7, "over": "1h", "then": "clamp"}]"#,
             r#""per_model": {"a": {"limits": {"rpm": 1}}, "a": {}, "b*": {"budget": {"usd": 1, "per": "hour"}}}"#,
+            r#""targets": {"a": ["x", "y"], "b": []}"#,
+            r#""targets": {"a": ["x", 1]}"#,
+            r#""targets": null"#,
             r#""per_model": null"#,
             r#""per_model": []"#,
             r#""per_model": {"a": {"limit": {}}}"#,

@@ -18,7 +18,9 @@ pub(super) fn answer(arrival: &Arrival, path: &str) -> Result<Answer, Fault> {
         Some(id) => {
             let unknown = || Fault::ModelUnknown { model: id.clone() };
             let model = arrival.world.model_by_name(&id).ok_or_else(unknown)?;
-            let usable = usable(arrival).any(|(other, _)| other == model);
+            let key = arrival.key.and_then(|key| arrival.world.key(key));
+            let permitted = key.is_some_and(|key| key.models.permits(model, &id));
+            let usable = permitted && !route::for_model(&arrival.world, model, arrival.dialect).is_empty();
             usable.then(|| entry(arrival.dialect, &id)).ok_or_else(unknown)?
         }
     };
@@ -30,24 +32,27 @@ fn list(arrival: &Arrival) -> Value {
     let names: Vec<&str> = usable(arrival).map(|(_, name)| name).collect();
     let data: Vec<Value> = names.iter().map(|name| entry(arrival.dialect, name)).collect();
     match arrival.dialect {
-        Dialect::OpenAi => json!({"object": "list", "data": data}),
         Dialect::Anthropic => {
             json!({"data": data, "has_more": false, "first_id": names.first(), "last_id": names.last()})
         }
+        Dialect::OpenAi | Dialect::Gemini | Dialect::Bedrock => json!({"object": "list", "data": data}),
     }
 }
 
 /// The times are those of an unknown release: Tollgate knows no model's.
 fn entry(dialect: Dialect, name: &str) -> Value {
     match dialect {
-        Dialect::OpenAi => json!({"id": name, "object": "model", "created": 0, "owned_by": "tollgate"}),
         Dialect::Anthropic => {
             json!({"type": "model", "id": name, "display_name": name, "created_at": "1970-01-01T00:00:00Z"})
+        }
+        Dialect::OpenAi | Dialect::Gemini | Dialect::Bedrock => {
+            json!({"id": name, "object": "model", "created": 0, "owned_by": "tollgate"})
         }
     }
 }
 
-/// The models that the key may use and that can be reached in its dialect, by the names in the document.
+/// The models that the key may use and that can be reached in its dialect, by the names in the document. A name that stands
+/// for many is not among them.
 fn usable(arrival: &Arrival) -> impl Iterator<Item = (crate::world::ModelId, &str)> {
     let world = &arrival.world;
     let key = arrival.key.and_then(|key| world.key(key));
@@ -55,5 +60,7 @@ fn usable(arrival: &Arrival) -> impl Iterator<Item = (crate::world::ModelId, &st
         .model_ids()
         .filter(move |id| key.is_some_and(|key| key.models.contains(*id)))
         .filter(|id| !route::for_model(world, *id, arrival.dialect).is_empty())
-        .filter_map(|id| world.model(id).map(|model| (id, &*model.name)))
+        .filter_map(|id| world.model(id).map(|model| (id, model)))
+        .filter(|(_, model)| !model.is_prefix())
+        .map(|(id, model)| (id, &*model.name))
 }

@@ -3,6 +3,8 @@
 //! In: what it asks, the order of providers and their prices. Out: a [`Want`]. What its text can be at most is known, and
 //! so is its longest answer where it says one; where it says none, the model's longest or the key's habit is taken.
 
+use std::sync::Arc;
+
 use super::Arrival;
 use super::sent::Body;
 use super::subjects;
@@ -39,6 +41,8 @@ pub(super) struct Size<'a> {
     /// Whether the endpoint takes a longest answer at all.
     generates: bool,
     ask: Option<&'a Ask>,
+    /// The model's name as the client has it.
+    asked: &'a str,
 }
 
 /// Looks at a request's size. What the key is used to is looked up only where the request does not say.
@@ -67,12 +71,14 @@ pub(super) fn size<'a>(
                 output,
                 output_most: output,
                 choices: 1,
+                asked: body.model(),
                 ..Size::default()
             };
         }
         Body::Json(_) | Body::Form { .. } | Body::Opaque => {
             return Size {
                 costs: !free,
+                asked: body.model(),
                 ..Size::default()
             };
         }
@@ -109,6 +115,7 @@ pub(super) fn size<'a>(
         },
         generates,
         ask: Some(ask),
+        asked: body.model(),
     }
 }
 
@@ -147,7 +154,7 @@ impl Size<'_> {
             free: false,
         };
         for leg in legs {
-            if let Some(price) = price(arrival, model, leg) {
+            if let Some(price) = price(arrival, model, leg, self.asked) {
                 let (Nanodollars(most), _) = price.most(&self.expected(output_most));
                 want.most_nanodollars = want.most_nanodollars.max(most);
                 want.unpriced = false;
@@ -173,7 +180,7 @@ impl Size<'_> {
                 Unit::Tokens => rest.rest.checked_sub(self.input_most)? / self.choices,
                 Unit::Nanodollars => {
                     let mut tokens = u64::MAX;
-                    for price in legs.iter().filter_map(|leg| price(arrival, model, leg)) {
+                    for price in legs.iter().filter_map(|leg| price(arrival, model, leg, self.asked)) {
                         let (Nanodollars(input), rate) = price.most(&self.expected(0));
                         let picodollars = u128::from(rest.rest.checked_sub(input)?) * 1_000;
                         let per_token = u128::from(rate) * u128::from(self.choices);
@@ -200,7 +207,7 @@ impl Size<'_> {
     }
 }
 
-fn price<'w>(arrival: &'w Arrival, model: Option<ModelId>, leg: &Leg) -> Option<&'w Price> {
+fn price(arrival: &Arrival, model: Option<ModelId>, leg: &Leg, asked: &str) -> Option<Arc<Price>> {
     let model = arrival.world.model(model?)?;
-    model.targets.get(leg.target?)?.price.as_ref()
+    arrival.world.price(model.targets.get(leg.target?)?, asked)
 }

@@ -7,7 +7,7 @@
 use super::Client;
 use crate::conversation::{Cause, Event, Output, Refusal, Reply, Stop};
 use crate::dialect::{Api, Malformed, Told, Unanswered, chat, converse, gemini, messages, responses};
-use crate::framing::eventstream::Frames;
+use crate::framing::eventstream::{Frames, Kind};
 use crate::framing::sse::{Blocks, fields};
 use crate::meter::Reading;
 
@@ -17,7 +17,7 @@ pub const WHOLE_LIMIT: usize = 32 << 20;
 pub const EVENT_LIMIT: usize = 4 << 20;
 
 /// An answer on its way.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Translation {
     form: Form,
     writer: Writer,
@@ -28,7 +28,7 @@ pub struct Translation {
     over: bool,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 enum Form {
     Whole {
         api: Api,
@@ -45,7 +45,7 @@ enum Form {
     },
 }
 
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 enum Reader {
     Chat(chat::StreamReader),
     Responses(responses::StreamReader),
@@ -54,7 +54,7 @@ enum Reader {
     Converse(converse::StreamReader),
 }
 
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 enum Writer {
     /// The client waits for one document.
     Whole {
@@ -168,11 +168,12 @@ impl Translation {
                 let events = &mut self.events;
                 let mut broken = false;
                 let fed = frames.feed(chunk, |message| {
-                    let name = match message.message_type {
-                        b"event" => message.name.to_vec(),
-                        _ => [b"exception:", message.name].concat(),
+                    let exception = match message.kind {
+                        Kind::Event => None,
+                        Kind::Exception | Kind::Error => Some(["exception:", message.name].concat()),
                     };
-                    broken |= reader.read(&name, message.payload, events).is_err();
+                    let name = exception.as_deref().unwrap_or(message.name);
+                    broken |= reader.read(name.as_bytes(), message.payload, events).is_err();
                 });
                 broken |= fed.is_err();
                 if end && !broken {

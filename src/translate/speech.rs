@@ -3,7 +3,7 @@
 //! In: the endpoint a client calls, and a provider. Out: [`Speech`], or nothing where that provider cannot be asked such a
 //! thing. It reads no body.
 
-use crate::dialect::{Api, Dialect};
+use crate::dialect::{Api, Dialect, converse, gemini};
 use crate::endpoint::Endpoint;
 use crate::provider::Provider;
 
@@ -62,6 +62,19 @@ impl Speech {
         }
     }
 
+    /// The path at which the provider is asked. `path`: the client's; `model`: the provider's name of it.
+    pub fn path(self, provider: &Provider, path: &str, model: &str, stream: bool) -> String {
+        let origin = &provider.endpoint;
+        match self {
+            Self::Same => origin.path(provider.dialect, path),
+            Self::Translated(_, Api::Chat) => origin.path(Dialect::OpenAi, "/v1/chat/completions"),
+            Self::Translated(_, Api::Responses) => origin.path(Dialect::OpenAi, "/v1/responses"),
+            Self::Translated(_, Api::Messages) => origin.path(Dialect::Anthropic, "/v1/messages"),
+            Self::Translated(_, Api::Gemini) => origin.path(provider.dialect, &gemini::path(model, stream)),
+            Self::Translated(_, Api::Converse) => origin.path(provider.dialect, &converse::path(model, stream)),
+        }
+    }
+
     /// The provider's API where the answer is a conversation's.
     pub fn api(self, endpoint: Endpoint) -> Option<Api> {
         match self {
@@ -74,8 +87,12 @@ impl Speech {
 /// The API in which a provider is spoken to by a client of this one: the same where it has it.
 fn spoken(provider: &Provider, client: Client) -> Api {
     match provider.dialect {
-        Dialect::OpenAi if client == Client::Responses => Api::Responses,
+        Dialect::OpenAi if provider.facts.responses && (client == Client::Responses || provider.prefers_responses) => {
+            Api::Responses
+        }
         Dialect::OpenAi => Api::Chat,
         Dialect::Anthropic => Api::Messages,
+        Dialect::Gemini => Api::Gemini,
+        Dialect::Bedrock => Api::Converse,
     }
 }

@@ -7,11 +7,13 @@ use std::net::SocketAddr;
 
 use place::Place;
 
-use super::{Model, World};
+use super::{Failover, Model, World};
 use crate::document::{Document, Mode, Problem, Warning, spelling};
+use crate::provider::catalogue::Catalogue;
 
 mod cheaper;
 mod coverage;
+mod failover;
 mod guard;
 mod keys;
 mod models;
@@ -20,8 +22,10 @@ mod operators;
 mod patterns;
 mod per_model;
 mod place;
+mod prices;
 mod providers;
 mod rules;
+mod targets;
 mod teams;
 
 /// Looks up an environment variable.
@@ -42,7 +46,12 @@ struct Findings {
     suggestions: usize,
 }
 
-pub(super) fn compile(document: &Document, env: Env<'_>, unset: Unset) -> Result<World, Vec<Problem>> {
+pub(super) fn compile(
+    document: &Document,
+    env: Env<'_>,
+    unset: Unset,
+    catalogue: Catalogue<'_>,
+) -> Result<World, Vec<Problem>> {
     let mut findings = Findings::default();
     let listen = address("listen", &document.listen, &mut findings);
     let admin = address("admin", &document.admin, &mut findings);
@@ -72,13 +81,21 @@ pub(super) fn compile(document: &Document, env: Env<'_>, unset: Unset) -> Result
         document.budget.as_ref(),
         &mut findings,
     );
-    let providers = providers::compile(document, env, unset, &mut rulebook, &mut findings);
-    let models = models::compile(document, &providers, &mut rulebook, &mut findings);
+    let providers = providers::compile(
+        document,
+        providers::Surroundings { env, unset, catalogue },
+        &mut rulebook,
+        &mut findings,
+    );
+    let top = Place::At("");
+    let failover = failover::failover(top, document.failover.as_ref(), Failover::default(), &mut findings);
+    let models = models::compile(document, &providers, failover, &mut rulebook, &mut findings);
     let teams = teams::compile(document, &mut rulebook, &mut findings);
     let mut guards = guard::Guards::new(document.loop_guard.as_ref(), &mut findings);
     let keys = keys::compile(
         document,
         &models,
+        &providers,
         &teams.names,
         &mut rulebook,
         &mut guards,
@@ -122,11 +139,14 @@ pub(super) fn compile(document: &Document, env: Env<'_>, unset: Unset) -> Result
         all,
         shadow: document.mode == Some(Mode::Shadow),
         guard: guards.common,
+        failover,
         operators: operators.operators,
         warnings,
         provider_names: providers.names,
         provider_hosts: providers.hosts,
         model_names: models.names,
+        model_prefixes: models.prefixes,
+        prices: models.prices,
         key_digests: keys.digests,
         operator_digests: operators.digests,
         raises: rulebook.raises,
@@ -214,11 +234,11 @@ impl Findings {
 
     /// The name that was probably meant, of candidates that are slow to come by. The module, which compiles the document
     /// once per worker and shows its warnings to nobody, does without.
-    fn nearest<I: Iterator<Item = &'static str>>(
+    fn nearest<'n, I: Iterator<Item = &'n str>>(
         &mut self,
         name: &str,
         candidates: impl FnOnce() -> I,
-    ) -> Option<&'static str> {
+    ) -> Option<&'n str> {
         self.suggestions += 1;
         let worth_it = cfg!(not(target_arch = "wasm32")) && self.suggestions <= MOST_SUGGESTIONS;
         worth_it.then(|| spelling::nearest(name, candidates())).flatten()

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::dialect::Dialect;
 
+mod routing;
 mod rules;
 
 fn env(name: &str) -> Option<String> {
@@ -169,9 +170,10 @@ fn a_rehearsal_warns_of_what_is_not_set_and_goes_on_without() {
             "providers.openai.credential.env: the environment variable OPENAI_API_KEY is not set here",
             "providers.anthropic.credential.env: the environment variable ANTHROPIC_API_KEY is not set here",
             "models.claude-sonnet-4-5: none of its providers has its credential: every request for it would fail",
+            "models[\"claude-*\"]: none of its providers has its credential: every request for it would fail",
         ]
     );
-    assert!(world.providers.iter().all(|provider| provider.credential.is_none()));
+    assert!(world.providers.iter().all(|provider| provider.credential().is_none()));
 }
 
 #[test]
@@ -208,10 +210,10 @@ fn ten_thousand_keys_of_a_thousand_teams_compile() {
     let world = world(&large(10_000));
     assert_eq!((world.keys.len(), world.teams.len()), (10_000, 1_000));
     for key in &world.keys {
-        let Allowed::Only(models) = &key.models else {
+        let Allowed::Only(only) = &key.models else {
             panic!("{key:?}")
         };
-        assert_eq!(models.len(), 100);
+        assert_eq!(only.models().len(), 100);
     }
 }
 
@@ -242,7 +244,7 @@ fn large(keys: usize) -> Value {
 
 /// JSON that looks like a document from afar: its field names and some of its values, put together anyhow.
 fn document_like() -> impl Strategy<Value = Value> {
-    const WORDS: [&str; 44] = [
+    const WORDS: [&str; 52] = [
         "providers",
         "models",
         "teams",
@@ -283,6 +285,14 @@ fn document_like() -> impl Strategy<Value = Value> {
         "warn",
         "operators",
         "cheaper",
+        "order",
+        "fastest",
+        "sticky",
+        "weight",
+        "failover",
+        "attempts",
+        "health",
+        "rest",
         "openai",
         "gpt-4*",
         "https://a.example:1/v1",
@@ -367,7 +377,7 @@ fn a_credential_is_shown_to_its_provider_and_to_nobody_else() {
     let world = full();
     let header = |name| {
         let provider = world.provider(world.provider_by_name(name).unwrap()).unwrap();
-        provider.credential.as_ref().map(|credential| credential.header())
+        provider.credential().map(|credential| credential.header())
     };
     assert_eq!(header("openai"), Some(("authorization", "Bearer sk-openai")));
     assert_eq!(header("anthropic"), Some(("x-api-key", "sk-ant")));

@@ -13,9 +13,15 @@ pub(super) fn resolve(document: &Document, compiled: &mut Models, providers: &[P
         };
         let path = format!("{}.cheaper", member("models", name));
         let id = ModelId(index as u32);
+        let prefix = wanted.strip_suffix('*');
         match compiled.names.get(wanted).copied() {
+            None if prefix.is_some_and(|prefix| compiled.prefixes.iter().any(|(known, _)| **known == *prefix)) => {
+                let problem = format!("`{wanted}` stands for many models, and does not say which one");
+                findings.problem(path, problem, "name a model whose name does not end in `*`");
+            }
             None => {
                 let known = document.models.0.iter().map(|(name, _)| name.as_str());
+                let known = known.filter(|name| !name.ends_with('*'));
                 let remedy = findings.suggestion(wanted, known, "add it to `models`");
                 findings.problem(path, format!("there is no model `{wanted}`"), remedy);
             }

@@ -11,7 +11,7 @@ use super::Findings;
 use crate::document::member;
 use crate::limit::rule::{Limit, Rules, Then, Unit};
 use crate::provider::Provider;
-use crate::world::{Allowed, Key, Model, ModelId, Team};
+use crate::world::{Allowed, Key, Model, ModelId, Only, Target, Team};
 
 /// Everything that has rules.
 pub(super) struct Subjects<'w> {
@@ -92,7 +92,7 @@ impl Subjects<'_> {
 
     fn warn_of_teams(&self, budgeted: &mut Budgeted, findings: &mut Findings) {
         /// Which models the keys of a team may use; `None`: all.
-        type Reach = Option<HashMap<*const ModelId, Arc<[ModelId]>>>;
+        type Reach = Option<HashMap<*const Only, Arc<Only>>>;
         let mut reaches: Vec<Option<Reach>> = self.teams.iter().map(|_| None).collect();
         for key in self.keys {
             let Some(reach) = key.team.and_then(|team| reaches.get_mut(team.0 as usize)) else {
@@ -101,8 +101,8 @@ impl Subjects<'_> {
             let reach = reach.get_or_insert_with(|| Some(HashMap::new()));
             match (&key.models, reach.as_mut()) {
                 (Allowed::All, _) => *reach = None,
-                (Allowed::Only(models), Some(lists)) => {
-                    lists.insert(models.as_ptr(), models.clone());
+                (Allowed::Only(only), Some(lists)) => {
+                    lists.insert(Arc::as_ptr(only), only.clone());
                 }
                 (Allowed::Only(_), None) => {}
             }
@@ -124,7 +124,7 @@ impl Subjects<'_> {
                     !self.has_cheaper(self.ids())
                 }
                 Some(Some(lists)) => {
-                    let models = || lists.values().flat_map(|models| models.iter().copied());
+                    let models = || lists.values().flat_map(|only| only.models().iter().copied());
                     budgeted.mark(rules, models());
                     !self.has_cheaper(models())
                 }
@@ -134,7 +134,7 @@ impl Subjects<'_> {
     }
 
     fn warn_of_keys(&self, budgeted: &mut Budgeted, findings: &mut Findings) {
-        let mut seen: HashMap<(Option<*const ModelId>, *const Rules), bool> = HashMap::new();
+        let mut seen: HashMap<(Option<*const Only>, *const Rules), bool> = HashMap::new();
         let mut seen_per_model: HashMap<_, bool> = HashMap::new();
         for (index, key) in self.keys.iter().enumerate() {
             if let Some(rules) = &key.rules {
@@ -145,9 +145,9 @@ impl Subjects<'_> {
                             budgeted.mark(rules, self.ids());
                             downgrades(rules) && !self.has_cheaper(self.ids())
                         }
-                        Allowed::Only(models) => {
-                            budgeted.mark(rules, models.iter().copied());
-                            downgrades(rules) && !self.has_cheaper(models.iter().copied())
+                        Allowed::Only(only) => {
+                            budgeted.mark(rules, only.models().iter().copied());
+                            downgrades(rules) && !self.has_cheaper(only.models().iter().copied())
                         }
                     });
                 self.warn_of_no_cheaper(&format!("keys[{index}]"), none, findings);
@@ -174,14 +174,14 @@ impl Subjects<'_> {
         let concerned: Vec<bool> = self.models.iter().map(concerned).collect();
         let mut seen: HashMap<_, Option<String>> = HashMap::new();
         for (index, key) in self.keys.iter().enumerate() {
-            let Allowed::Only(models) = &key.models else { continue };
+            let Allowed::Only(only) = &key.models else { continue };
             let team = key
                 .team
                 .and_then(|team| self.teams.get(team.0 as usize)?.rules.as_deref());
             let always = [team, key.rules.as_deref()].into_iter().flatten().any(downgrades);
-            let likeness = (models.as_ptr(), key.per_model.as_ptr(), always);
+            let likeness = (Arc::as_ptr(only), key.per_model.as_ptr(), always);
             let warning = seen.entry(likeness).or_insert_with(|| {
-                let pairs = models.iter().filter_map(|id| {
+                let pairs = only.models().iter().filter_map(|id| {
                     let model = self.model(*id)?;
                     let cheaper = model.cheaper.filter(|cheaper| !key.models.contains(*cheaper))?;
                     let concerned = always
@@ -211,8 +211,11 @@ impl Subjects<'_> {
             marked.map(|(model, _)| format!("`{}`", model.name)).collect()
         };
         let open = names(&budgeted.strict, |model| {
-            let mut prices = model.targets.iter().filter_map(|target| target.price.as_ref());
-            model.max_output_tokens.is_none() && prices.any(|price| price.standard.base.output > 0)
+            let costs = |target: &Target| {
+                let price = target.price.as_ref();
+                target.is_open() || price.is_some_and(|price| price.standard.base.output > 0)
+            };
+            model.max_output_tokens.is_none() && model.targets.iter().any(costs)
         });
         if !open.is_empty() {
             let warning = format!(
@@ -227,7 +230,8 @@ impl Subjects<'_> {
             );
         }
         let unpriced = names(&budgeted.any, |model| {
-            model.targets.iter().any(|target| target.price.is_none())
+            let unpriced = |target: &Target| target.price.is_none() && !target.is_open();
+            model.targets.iter().any(unpriced)
         });
         if !unpriced.is_empty() {
             let warning = format!(
@@ -270,10 +274,10 @@ fn downgrades(rules: &Rules) -> bool {
 }
 
 /// What tells one list of models from another.
-fn list(key: &Key) -> Option<*const ModelId> {
+fn list(key: &Key) -> Option<*const Only> {
     match &key.models {
         Allowed::All => None,
-        Allowed::Only(models) => Some(models.as_ptr()),
+        Allowed::Only(only) => Some(Arc::as_ptr(only)),
     }
 }
 

@@ -6,7 +6,9 @@ use super::guard::Guards;
 use super::models::Models;
 use super::patterns::{Lists, Names};
 use super::per_model::PerModels;
+use super::providers::Providers;
 use super::rules::Rulebook;
+use super::targets::Own;
 use super::{Findings, numbers, place::Place};
 use crate::caller::KEY_PREFIX;
 use crate::document::{Document, Key as Written, Mode};
@@ -20,6 +22,7 @@ pub(super) struct Keys {
 pub(super) fn compile(
     document: &Document,
     models: &Models,
+    providers: &Providers,
     teams: &HashMap<&str, TeamId>,
     rulebook: &mut Rulebook,
     guards: &mut Guards,
@@ -33,6 +36,7 @@ pub(super) fn compile(
     let model_names = Names::new(models);
     let mut lists = Lists::new(&model_names);
     let mut per_models = PerModels::new(&model_names);
+    let mut own = Own::new(document, models, providers);
     let all = Place::At("keys");
     for (index, written) in document.keys.iter().enumerate() {
         let place = all.element(index);
@@ -61,6 +65,7 @@ pub(super) fn compile(
             Some(patterns) => lists.allowed(place, patterns, findings),
         };
         let per_model = per_models.of_key(place, &written.per_model, &models, rulebook, findings);
+        let targets = own.of_key(place, &written.targets, &models, findings);
         compiled.keys.push(Key {
             name: name.into(),
             team,
@@ -73,6 +78,7 @@ pub(super) fn compile(
             rules: rulebook.rules(place, written.limits.as_deref(), written.budget.as_deref(), findings),
             shadow: written.mode == Some(Mode::Shadow),
             per_model,
+            targets,
             guard: guards.of_key(place, written.loop_guard.as_ref(), findings),
         });
     }

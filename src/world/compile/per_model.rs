@@ -10,14 +10,14 @@ use super::rules::Rulebook;
 use super::{Findings, place::Place};
 use crate::document::{Entries, PerModel};
 use crate::limit::rule::Rules;
-use crate::world::{Allowed, ModelId};
+use crate::world::{Allowed, ModelId, Only};
 
 /// The rules of one key for each of some models, in ascending order of the models.
 type Resolved = Arc<[(ModelId, Arc<Rules>)]>;
 
 /// What makes two keys' rules per model the same: the patterns with their rules, and the models they may use. Equal rules
 /// and equal lists of models are one allocation each, so that it is enough to compare where they are.
-type Likeness<'d> = (Vec<(&'d str, Option<*const Rules>)>, Option<*const ModelId>);
+type Likeness<'d> = (Vec<(&'d str, Option<*const Rules>)>, Option<*const Only>);
 
 /// The rules per model of all keys. Most keys share one of a few, so each is worked out once: a prefix may stand for a
 /// thousand models.
@@ -94,7 +94,7 @@ impl<'d> PerModels<'d> {
             .map(|(pattern, rules)| (*pattern, rules.as_ref().map(Arc::as_ptr)));
         let models = match allowed {
             Allowed::All => None,
-            Allowed::Only(models) => Some(models.as_ptr()),
+            Allowed::Only(only) => Some(Arc::as_ptr(only)),
         };
         let likeness = (patterns.collect(), models);
         let names = self.names;

@@ -1,0 +1,156 @@
+//! The order of a request's attempts.
+//!
+//! In: a [`Question`], who can serve it, and how providers stand ([`Standing`]) and how fast they are. Out: legs, best first.
+//! No leg is left out for being unwell: it comes later. How many of them are tried is [`Failover`](crate::world::Failover)'s
+//! part.
+//!
+//! 1. The targets that can serve the request, by the key's own list of providers if it has one, else by the model's measure
+//!    ([`super::rank`]).
+//! 2. Each with all its provider's credentials, one after the other, beginning with another for each request (or session,
+//!    because a provider's prompt cache belongs to a credential).
+//! 3. Behind those that do well, in the same order, come those that recover and for whose share this request was not drawn;
+//!    last come those that rest, the one that is free soonest first.
+
+use super::Leg;
+use super::rank::{Measured, rank};
+use crate::hash;
+use crate::health::Standing;
+use crate::provider::Provider;
+use crate::world::{KeyId, ModelId, ProviderId, Target, World};
+
+/// What the order is for.
+#[derive(Clone, Copy, Debug)]
+pub struct Question {
+    /// The model.
+    pub model: ModelId,
+    /// Who asks.
+    pub key: Option<KeyId>,
+    /// A number drawn for this request.
+    pub draw: u64,
+    /// What stands for its session, if it has one.
+    pub session: Option<u64>,
+}
+
+/// What a number drawn for a request is used for: each use gets one of its own.
+#[derive(Clone, Copy)]
+enum Use {
+    Credential = 1,
+    Share = 2,
+}
+
+/// The legs of a request, in the order of the attempts.
+///
+/// - `serves`: whether a provider can serve the request with a target (it speaks a dialect that will do, the request fits).
+/// - `standing`: how a provider stands with its credential of an index.
+/// - `pace`: what to expect of a provider with a target, in any unit, less being better; `None`: nothing that is fresh.
+pub fn order(
+    world: &World,
+    question: Question,
+    serves: impl Fn(&Provider, &Target) -> bool,
+    standing: impl Fn(ProviderId, usize) -> Standing,
+    pace: impl Fn(&Target) -> Option<u64>,
+) -> Vec<Leg> {
+    let Some(model) = world.model(question.model) else {
+        return Vec::new();
+    };
+    let can = |target: &Target| {
+        let provider = world.provider(target.provider);
+        provider.is_some_and(|provider| serves(provider, target))
+    };
+    let own = question.key.and_then(|key| world.key(key)?.targets_for(question.model));
+    let session = question.session.filter(|_| model.sticky);
+    let targets = model.targets.iter().enumerate().filter(|(_, target)| can(target));
+    let ranked: Vec<usize> = match own {
+        Some(providers) => {
+            let place = |target: &Target| providers.iter().position(|id| *id == target.provider);
+            let mut placed: Vec<_> = targets
+                .filter_map(|(index, target)| Some((place(target)?, index)))
+                .collect();
+            placed.sort_unstable();
+            placed.into_iter().map(|(_, index)| index).collect()
+        }
+        None => {
+            let measured = targets.map(|(index, target)| Measured {
+                index,
+                identity: identity(world, target),
+                weight: target.weight,
+                price: target.price.as_deref(),
+                pace: pace(target),
+            });
+            rank(model.order, measured.collect(), question.draw, session)
+        }
+    };
+
+    let mut classed: Vec<(Class, Leg)> = Vec::with_capacity(ranked.len());
+    let start = drawn(session.unwrap_or(question.draw), Use::Credential, 0);
+    for index in ranked {
+        let Some(target) = model.targets.get(index) else {
+            continue;
+        };
+        let credentials = world
+            .provider(target.provider)
+            .map_or(1, Provider::credential_count)
+            .max(1);
+        let first = (start % credentials as u64) as usize;
+        for credential in (first..credentials).chain(0..first) {
+            let standing = standing(target.provider, credential);
+            let lot = drawn(
+                question.draw,
+                Use::Share,
+                hash::both(identity(world, target), credential as u64),
+            );
+            let leg = Leg {
+                provider: target.provider,
+                target: Some(index),
+                credential,
+            };
+            classed.push((Class::of(standing, lot), leg));
+        }
+    }
+    classed.sort_by_key(|(class, _)| *class);
+    classed.into_iter().map(|(_, leg)| leg).collect()
+}
+
+/// Puts a leg at the end, because somebody else tries its provider at the moment
+/// ([`health::claim`](crate::health::claim)). The others keep their order.
+pub fn put_off(legs: &mut Vec<Leg>, leg: Leg) {
+    legs.sort_by_key(|other| *other == leg);
+}
+
+/// How soon a leg is tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Class {
+    Well,
+    /// It gets a share of the requests, and not this one.
+    Spared,
+    Resting {
+        until: u64,
+    },
+}
+
+impl Class {
+    fn of(standing: Standing, lot: u64) -> Self {
+        match standing {
+            Standing::Fit | Standing::Trying => Self::Well,
+            Standing::Recovering { share } if lot % 100 < u64::from(share) => Self::Well,
+            Standing::Recovering { .. } => Self::Spared,
+            Standing::Resting { until } => Self::Resting { until },
+        }
+    }
+}
+
+/// A number of its own for each use of one.
+fn drawn(number: u64, of: Use, which: u64) -> u64 {
+    hash::both(number, hash::both(of as u64, which))
+}
+
+/// What stays the same of a target when others come and go.
+fn identity(world: &World, target: &Target) -> u64 {
+    let provider = world
+        .provider(target.provider)
+        .map_or(0, |p| hash::of(p.name.as_bytes()));
+    hash::both(provider, hash::of(target.model.as_bytes()))
+}
+
+#[cfg(test)]
+mod tests;
