@@ -40,6 +40,20 @@ pub enum Kind {
     Cohere,
 }
 
+impl Kind {
+    /// Whose model this is, with AWS Bedrock (`cohere.embed-v4:0`, also behind a region's prefix or in an ARN). `None`: it
+    /// speaks neither's words.
+    pub fn of_bedrock(model: &str) -> Option<Self> {
+        if model.contains("titan-embed") {
+            Some(Self::Titan)
+        } else if model.contains("cohere.embed") {
+            Some(Self::BedrockCohere)
+        } else {
+            None
+        }
+    }
+}
+
 /// What is to be made into vectors.
 #[derive(Clone, Debug, Default)]
 pub struct Embedding {

@@ -109,6 +109,9 @@ fn what_is_not_of_its_type_is_refused_by_name() {
 
 #[test]
 fn paths_name_the_model() {
+    assert_eq!(Kind::of_bedrock("amazon.titan-embed-text-v2:0"), Some(Kind::Titan));
+    assert_eq!(Kind::of_bedrock("us.cohere.embed-v4:0"), Some(Kind::BedrockCohere));
+    assert_eq!(Kind::of_bedrock("amazon.nova-2-multimodal-embeddings-v1:0"), None);
     assert_eq!(
         path(Kind::Gemini, "models/gemini-embedding-001"),
         "/models/gemini-embedding-001:batchEmbedContents"

@@ -405,6 +405,75 @@ fn an_error_ends_a_stream_in_words_that_are_the_clients_to_read() {
     assert_eq!(last["error"], expected);
 }
 
+#[test]
+fn streams_of_several_providers_are_read() {
+    let usage = |input, cached_input, output, reasoning| Usage {
+        input,
+        cached_input,
+        output,
+        reasoning,
+        ..Usage::default()
+    };
+    let text = |text: &str| Output::Text(text.to_owned());
+    let thought = |text: &str| Output::Thought {
+        text: text.to_owned(),
+        signature: None,
+    };
+    let weather = Output::Call {
+        id: "call_abc".to_owned(),
+        name: "get_weather".to_owned(),
+        arguments: r#"{"city":"Ulm"}"#.to_owned(),
+        signature: None,
+    };
+    for (stream, output, stop, counted) in [
+        (
+            include_str!("../../golden/chat_text.openai.sse"),
+            vec![text("Hello, \"Zoë\"!\n😀")],
+            Stop::End,
+            Some(usage(15, 4, 10, 0)),
+        ),
+        (
+            include_str!("../../golden/chat_tools.openai.sse"),
+            vec![weather],
+            Stop::Calls,
+            None,
+        ),
+        (
+            include_str!("../../golden/chat.azure.sse"),
+            vec![text("Hi")],
+            Stop::End,
+            Some(usage(8, 0, 1, 0)),
+        ),
+        (
+            include_str!("../../golden/chat.groq.sse"),
+            vec![text("Sure")],
+            Stop::End,
+            Some(usage(36, 0, 2, 0)),
+        ),
+        (
+            include_str!("../../golden/chat.mistral.sse"),
+            vec![thought("Hm"), text("Oui")],
+            Stop::End,
+            Some(usage(12, 0, 5, 0)),
+        ),
+        (
+            include_str!("../../golden/chat_reasoning.deepseek.sse"),
+            vec![thought("你好"), text("Hi")],
+            Stop::End,
+            Some(usage(26, 64, 10, 20)),
+        ),
+    ] {
+        let data: Vec<_> = stream.lines().filter_map(|line| line.strip_prefix("data: ")).collect();
+        let events = read(&data);
+        assert_eq!(events.last(), Some(&Event::End));
+        let reply = fold(&events);
+        assert_eq!((reply.output, reply.stop, reply.usage), (output, Some(stop), counted));
+    }
+    let broken = include_str!("../../golden/chat_error.openai.sse");
+    let data: Vec<_> = broken.lines().filter_map(|line| line.strip_prefix("data: ")).collect();
+    assert!(matches!(read(&data).last(), Some(Event::Failed(refusal)) if refusal.cause == Cause::Server));
+}
+
 fn any_event() -> impl Strategy<Value = Event> {
     let text = || "[a-z{}\"]{0,3}";
     prop_oneof![
