@@ -29,7 +29,7 @@
 //! 2. What it reads: [`headers`], [`endpoint`], [`caller`], [`ask`] (a request's body), [`meter`] (an answer, as it passes),
 //!    on [`framing`] and [`json`], with [`dialect`] for what the numbers mean and [`estimate`] for what was not reported.
 //!    Where client and provider speak different dialects, [`translate`] puts one into the other's words, by
-//!    way of a [`conversation`].
+//!    way of a [`conversation`]; [`embedding`] does the same for texts that are made into vectors.
 //! 3. What it may do: [`limit`] (rate limits and budgets, set aside before and settled after) and [`guard`] (agents that run
 //!    in a loop, on [`hash`]). Both are arithmetic on bytes of a store that all workers share.
 //! 4. What it is judged by: [`document`] (what the operator writes), compiled to a [`world`] that cannot be wrong;
@@ -68,6 +68,7 @@ pub mod caller;
 pub mod conversation;
 pub mod dialect;
 pub mod document;
+pub mod embedding;
 pub mod endpoint;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod envoy;

@@ -6,7 +6,8 @@
 //! [`ChatFacts`](crate::dialect::ChatFacts), and what a model takes by its name.
 //!
 //! - `read` (a client's request), `turns` (its messages), `parts` (their content).
-//! - `write` (a request for a provider), `body` (the shapes it is written in), `effort` (what a model's name says).
+//! - `write` (a request for a provider), `messages` (its messages), `body` (the shapes it is written in), `effort` (what a
+//!   model's name says).
 //! - `answer` (a whole answer, both ways), `wire` (the shapes it is read in), `thoughts` (what a model thought).
 //! - `stream` (a stream's events, read), `calls` (calls whose pieces come mixed), `chunks` (a stream, written).
 //! - `error` (why there is no answer).
@@ -21,6 +22,7 @@ mod calls;
 mod chunks;
 mod effort;
 mod error;
+mod messages;
 mod parts;
 mod read;
 mod stream;

@@ -173,10 +173,10 @@ impl StreamWriter {
             }
             Event::Thought(text) => {
                 delta.reasoning_content = Some(text);
-                delta.reasoning_details = Some([WrittenDetail::shown(Some(text), None, index)]);
+                delta.reasoning_details = Some([self.piece(WrittenDetail::shown(Some(text), None, index))]);
             }
             Event::Signature(signature) => {
-                delta.reasoning_details = Some([WrittenDetail::shown(None, Some(signature), index)]);
+                delta.reasoning_details = Some([self.piece(WrittenDetail::shown(None, Some(signature), index))]);
             }
             Event::SealedThought(data) => delta.reasoning_details = Some([WrittenDetail::sealed(data, index)]),
             Event::Call { id, name, signature } => {
@@ -201,6 +201,10 @@ impl StreamWriter {
             self.next_thought();
         }
         self.chunk(delta, None, out);
+    }
+
+    fn piece<'a>(&self, detail: WrittenDetail<'a>) -> WrittenDetail<'a> {
+        if self.is_thinking { detail.more() } else { detail }
     }
 
     fn next_thought(&mut self) {

@@ -40,7 +40,8 @@ pub(super) struct WrittenDetail<'a> {
     signature: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     data: Option<&'a str>,
-    format: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    format: Option<&'static str>,
     index: usize,
 }
 
@@ -52,9 +53,15 @@ impl<'a> WrittenDetail<'a> {
             text,
             signature,
             data: None,
-            format: "unknown",
+            format: Some("unknown"),
             index,
         }
+    }
+
+    /// The same, as a later piece of a thought that has been told in part: OpenAI's SDKs put the texts of pieces together,
+    /// whatever they are.
+    pub(super) fn more(self) -> Self {
+        Self { format: None, ..self }
     }
 
     /// An encrypted one.
@@ -64,7 +71,7 @@ impl<'a> WrittenDetail<'a> {
             text: None,
             signature: None,
             data: Some(data),
-            format: "unknown",
+            format: Some("unknown"),
             index,
         }
     }

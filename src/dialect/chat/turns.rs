@@ -44,7 +44,8 @@ impl Turns {
                 calls(&mut message, &mut blocks, losses)?;
                 keep(&mut blocks, kept);
                 message.lose(&["audio", "function_call"], false, losses);
-                message.lose(&["annotations"], true, losses);
+                message.lose(&["annotations", "provider_specific_fields"], true, losses);
+                message.raw("parsed");
                 self.add(Role::Assistant, blocks);
             }
             "tool" => {
@@ -138,7 +139,9 @@ fn calls(message: &mut Members, blocks: &mut Vec<Block>, losses: &mut Losses) ->
             signature,
             cache: None,
         });
-        call.lose(&["index"], true, losses);
+        // What OpenAI's SDKs add to an answer of their own, and clients send back with it.
+        call.raw("index");
+        function.raw("parsed_arguments");
         function.rest(losses);
         call.rest(losses);
     }

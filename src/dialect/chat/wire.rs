@@ -32,6 +32,15 @@ pub(super) struct Envelope<'a> {
     pub(super) service_tier: Option<Cow<'a, str>>,
     #[serde(borrow)]
     error: Option<&'a RawValue>,
+    #[serde(borrow)]
+    x_groq: Option<Groq<'a>>,
+}
+
+/// Groq's own: where usage was not asked for, it stands here.
+#[derive(Deserialize)]
+struct Groq<'a> {
+    #[serde(borrow)]
+    usage: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -97,7 +106,7 @@ impl Envelope<'_> {
 
     /// What was counted, where that can be read.
     pub(super) fn usage(&self) -> Option<Usage> {
-        let raw = self.usage?;
+        let raw = self.usage.or(self.x_groq.as_ref().and_then(|groq| groq.usage))?;
         crate::dialect::openai::usage(raw.get().as_bytes()).ok().flatten()
     }
 }

@@ -106,6 +106,14 @@ fn messages_are_put_into_turns_that_alternate() {
 }
 
 #[test]
+fn what_sdks_add_to_an_answer_is_no_loss() {
+    let message = json!({"role": "assistant", "content": "{}", "refusal": null, "annotations": null, "audio": null,
+        "function_call": null, "parsed": {"a": 1}, "tool_calls": [{"id": "a", "index": 0, "type": "function",
+            "function": {"name": "f", "arguments": "{}", "parsed_arguments": {"a": 1}}}]});
+    assert_eq!(names(&read(&messages(json!([message]))).losses), [""; 0]);
+}
+
+#[test]
 fn what_only_openai_has_words_for_is_named() {
     let mut body = messages(json!([
         {"role": "user", "content": [{"type": "video_url", "video_url": {}}, {"type": "text", "text": "x", "odd": 1}]},
@@ -433,6 +441,59 @@ fn effort_is_told_in_the_words_a_model_has() {
         ..Reasoning::default()
     };
     assert_eq!(told("m", shown), (None, false));
+}
+
+#[test]
+fn a_model_that_reasons_or_calls_calls() {
+    for (model, said) in [
+        ("gpt-5.6-terra", json!("none")),
+        ("gpt-5.4", json!("none")),
+        ("openai/gpt-5.6", json!("high")),
+        ("gpt-5.2", json!("high")),
+    ] {
+        let mut request = read(&everything());
+        let (body, lost) = write(&request, &to(model));
+        assert_eq!(body["reasoning_effort"], said, "{model}");
+        assert_eq!(lost.contains(&"(reasoning_effort)".to_owned()), said == "none");
+        request.reasoning = None;
+        let (body, lost) = write(&request, &to(model));
+        assert_eq!(body.get("reasoning_effort").is_some(), said == "none");
+        assert!(!lost.contains(&"(reasoning_effort)".to_owned()));
+    }
+}
+
+#[test]
+fn deepseek_is_told_in_its_own_words_not_to_think() {
+    let mut request = read(&messages_of("m"));
+    let effort = |effort| {
+        Some(Reasoning {
+            effort: Some(effort),
+            ..Reasoning::default()
+        })
+    };
+    request.reasoning = effort(Effort::XHigh);
+    assert_eq!(write(&request, &to("deepseek-v4-pro")).0["reasoning_effort"], "xhigh");
+    request.reasoning = effort(Effort::Off);
+    let (body, lost) = write(&request, &to("deepseek-v4-pro"));
+    assert_eq!((&body["thinking"], lost), (&json!({"type": "disabled"}), vec![]));
+    assert!(body.get("reasoning_effort").is_none());
+    // It wants to see what it thought before a call.
+    let mut deepseek = to("deepseek-v4-pro");
+    deepseek.chat.reasoning_content = true;
+    let mut request = read(&everything());
+    let (body, lost) = write(&request, &deepseek);
+    assert_eq!(
+        (&body["thinking"], lost),
+        (&json!({"type": "disabled"}), vec!["(reasoning_effort)".to_owned()])
+    );
+    let thought = Block::Thought {
+        text: "Hm.".to_owned(),
+        signature: None,
+    };
+    request.turns[1].content.insert(0, thought);
+    let (body, lost) = write(&request, &deepseek);
+    assert_eq!((&body["reasoning_effort"], lost), (&json!("high"), vec![]));
+    assert_eq!(body["messages"][2]["reasoning_content"], "Hm.");
 }
 
 #[test]

@@ -371,6 +371,28 @@ fn a_stream_is_written_as_openai_writes_it() {
 }
 
 #[test]
+fn pieces_of_a_thought_are_put_together_by_their_index() {
+    let events = [
+        Event::Thought("a".to_owned()),
+        Event::Thought("b".to_owned()),
+        Event::Signature("s".to_owned()),
+        Event::SealedThought("e".to_owned()),
+        Event::Thought("c".to_owned()),
+    ];
+    let stream = write(&events, &TOLD);
+    let chunks = data(&stream)
+        .into_iter()
+        .map(|data| serde_json::from_str::<Value>(&data).unwrap());
+    let details: Vec<_> = chunks
+        .map(|chunk| chunk["choices"][0]["delta"]["reasoning_details"][0].clone())
+        .filter(|detail| !detail.is_null())
+        .map(|detail| (detail["index"].as_u64().unwrap(), detail.get("format").is_some()))
+        .collect();
+    // What the format is must be said once: the SDKs put texts behind each other.
+    assert_eq!(details, [(0, true), (0, false), (0, false), (1, true), (2, true)]);
+}
+
+#[test]
 fn an_error_ends_a_stream_in_words_that_are_the_clients_to_read() {
     let failed = |cause| Event::Failed(Refusal::new(cause, "their words"));
     let stream = write(&[Event::Text("x".to_owned()), failed(Cause::Server), Event::End], &TOLD);
@@ -381,6 +403,75 @@ fn an_error_ends_a_stream_in_words_that_are_the_clients_to_read() {
     let expected = json!({"message": "their words", "type": "invalid_request_error", "param": null,
         "code": "context_length_exceeded"});
     assert_eq!(last["error"], expected);
+}
+
+#[test]
+fn streams_of_several_providers_are_read() {
+    let usage = |input, cached_input, output, reasoning| Usage {
+        input,
+        cached_input,
+        output,
+        reasoning,
+        ..Usage::default()
+    };
+    let text = |text: &str| Output::Text(text.to_owned());
+    let thought = |text: &str| Output::Thought {
+        text: text.to_owned(),
+        signature: None,
+    };
+    let weather = Output::Call {
+        id: "call_abc".to_owned(),
+        name: "get_weather".to_owned(),
+        arguments: r#"{"city":"Ulm"}"#.to_owned(),
+        signature: None,
+    };
+    for (stream, output, stop, counted) in [
+        (
+            include_str!("../../golden/chat_text.openai.sse"),
+            vec![text("Hello, \"Zoë\"!\n😀")],
+            Stop::End,
+            Some(usage(15, 4, 10, 0)),
+        ),
+        (
+            include_str!("../../golden/chat_tools.openai.sse"),
+            vec![weather],
+            Stop::Calls,
+            None,
+        ),
+        (
+            include_str!("../../golden/chat.azure.sse"),
+            vec![text("Hi")],
+            Stop::End,
+            Some(usage(8, 0, 1, 0)),
+        ),
+        (
+            include_str!("../../golden/chat.groq.sse"),
+            vec![text("Sure")],
+            Stop::End,
+            Some(usage(36, 0, 2, 0)),
+        ),
+        (
+            include_str!("../../golden/chat.mistral.sse"),
+            vec![thought("Hm"), text("Oui")],
+            Stop::End,
+            Some(usage(12, 0, 5, 0)),
+        ),
+        (
+            include_str!("../../golden/chat_reasoning.deepseek.sse"),
+            vec![thought("你好"), text("Hi")],
+            Stop::End,
+            Some(usage(26, 64, 10, 20)),
+        ),
+    ] {
+        let data: Vec<_> = stream.lines().filter_map(|line| line.strip_prefix("data: ")).collect();
+        let events = read(&data);
+        assert_eq!(events.last(), Some(&Event::End));
+        let reply = fold(&events);
+        assert_eq!((reply.output, reply.stop, reply.usage), (output, Some(stop), counted));
+    }
+    let broken = include_str!("../../golden/chat_error.openai.sse");
+    let data: Vec<_> = broken.lines().filter_map(|line| line.strip_prefix("data: ")).collect();
+    assert!(matches!(read(&data).last(), Some(Event::Failed(refusal)) if refusal.cause == Cause::Server));
 }
 
 fn any_event() -> impl Strategy<Value = Event> {
