@@ -33,7 +33,7 @@ pub struct Problem {
     /// OpenAI's `code`.
     code: Option<&'static str>,
     /// OpenAI's `param`: the member at fault.
-    param: Option<&'static str>,
+    param: Option<String>,
     /// Google's `reason` in the details, or Amazon's exception, where it is not the status' usual one.
     pub reason: Option<&'static str>,
     /// Seconds until a further attempt may succeed.
@@ -84,9 +84,9 @@ impl Problem {
     }
 
     /// The same about one member of the body.
-    pub fn invalid_member(param: &'static str, message: impl Into<String>) -> Self {
+    pub fn invalid_member(param: impl Into<String>, message: impl Into<String>) -> Self {
         Self {
-            param: Some(param),
+            param: Some(param.into()),
             ..Self::new(400, message)
         }
     }
@@ -201,9 +201,12 @@ impl Problem {
         }
     }
 
-    /// A member of the body that the API does not have.
-    pub fn unrecognized(argument: &str) -> Self {
-        Self::invalid(format!("Unrecognized request argument supplied: {argument}"))
+    /// The same problem with OpenAI's code for it.
+    pub fn with_code(self, code: &'static str) -> Self {
+        Self {
+            code: Some(code),
+            ..self
+        }
     }
 
     fn new(status: u16, message: impl Into<String>) -> Self {
