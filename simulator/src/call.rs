@@ -137,7 +137,6 @@ impl Call {
         self.standing = Some(standing);
         admitted.map_err(|refusal| {
             let wait_s = refusal.wait.as_secs_f64().ceil().max(1.0) as u64;
-            self.steering.retry_after = self.steering.retry_after.or(Some(wait_s));
             Problem::rate_limited(self.dialect, refusal.what, refusal.limit, &model.name, wait_s)
         })
     }
@@ -237,6 +236,7 @@ impl Call {
 
     /// A JSON reply that costs nothing.
     pub fn free(&self, body: &Object) -> Response {
+        self.app.ledger.answered(&self.credential, "200");
         self.json_response(StatusCode::OK, &body.to_string())
     }
 
@@ -275,6 +275,7 @@ impl Call {
         let wait = self
             .steering
             .retry_after
+            .or(problem.wait.filter(|_| says))
             .or((says && problem.status == 429).then_some(1));
         if self.dialect == Dialect::Bedrock {
             let exception = problem.reason.unwrap_or_else(|| amazon::exception(problem.status));

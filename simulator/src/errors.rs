@@ -21,6 +21,18 @@ pub enum Dialect {
     Bedrock,
 }
 
+impl Dialect {
+    /// `openai`, `anthropic`, `gemini` or `bedrock`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::OpenAi => "openai",
+            Self::Anthropic => "anthropic",
+            Self::Gemini => "gemini",
+            Self::Bedrock => "bedrock",
+        }
+    }
+}
+
 /// Something a request is refused for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {

@@ -34,3 +34,6 @@ mod steering;
 #[cfg(test)]
 #[path = "provider/strict.rs"]
 mod strict;
+#[cfg(test)]
+#[path = "provider/weather.rs"]
+mod weather;
