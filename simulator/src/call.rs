@@ -278,7 +278,7 @@ impl Call {
             .or(problem.wait.filter(|_| says))
             .or((says && problem.status == 429).then_some(1));
         if self.dialect == Dialect::Bedrock {
-            let exception = problem.reason.unwrap_or_else(|| amazon::exception(problem.status));
+            let exception = problem.kind.unwrap_or_else(|| amazon::exception(problem.status));
             let kind = format!("{exception}:http://internal.amazon.com/coral/com.amazon.bedrock/");
             if let Ok(kind) = HeaderValue::from_str(&kind) {
                 response.headers_mut().insert("x-amzn-errortype", kind);
