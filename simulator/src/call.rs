@@ -166,9 +166,10 @@ impl Call {
         if as_body || fault == Some(Fault::ErrorFirst) {
             self.app
                 .ledger
-                .error(&self.credential, Some(&reply.charged.name), error.status);
+                .failed(&self.credential, Some(&reply.charged.name), error.status);
         }
         if as_body {
+            self.app.ledger.answered(&self.credential, "200");
             sleep(self.steering.ttft).await;
             return self.json_response(
                 StatusCode::OK,

@@ -107,9 +107,14 @@ impl Ledger {
 
     /// Counts an error reply. `model` is what the request asked for, if it is one the provider knows.
     pub fn error(&self, credential: &str, model: Option<&str>, status: u16) {
+        self.answered(credential, &status.to_string());
+        self.failed(credential, model, status);
+    }
+
+    /// Counts an error of this status that is told in a reply of status 200.
+    pub fn failed(&self, credential: &str, model: Option<&str>, status: u16) {
         let mut books = self.books();
         *books.errors_by_status.entry(status).or_default() += 1;
-        books.answered(credential, &status.to_string());
         books.account(credential, model.unwrap_or("none")).errors += 1;
     }
 
