@@ -1,4 +1,4 @@
-//! Connections and routes.
+//! Connections and routes. A connection that can be reset is in `socket`.
 
 mod socket;
 
