@@ -151,7 +151,7 @@ impl Received {
     /// An answer is on its way before the body was complete: Envoy gave up waiting or could not connect, or a provider
     /// whose headers could not be held refuses them. What is left of the body must not go anywhere.
     pub fn answered_early(self) -> Sent {
-        let leg = self.at.map(|provider| route::Leg::without_model(provider));
+        let leg = self.at.map(route::Leg::without_model);
         let course = Course {
             model: None,
             body: Body::Opaque,

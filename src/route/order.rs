@@ -16,7 +16,7 @@ use super::rank::{Measured, rank};
 use crate::hash;
 use crate::health::Standing;
 use crate::provider::Provider;
-use crate::world::{KeyId, ModelId, ProviderId, Target, World};
+use crate::world::{KeyId, ModelId, Target, World};
 
 /// What the order is for.
 #[derive(Clone, Copy, Debug)]
@@ -41,13 +41,13 @@ enum Use {
 /// The legs of a request, in the order of the attempts.
 ///
 /// - `serves`: whether a provider can serve the request with a target (it speaks a dialect that will do, the request fits).
-/// - `standing`: how a provider stands with its credential of an index.
+/// - `standing`: how the provider of a leg stands, with the leg's credential and target.
 /// - `pace`: what to expect of a provider with a target, in any unit, less being better; `None`: nothing that is fresh.
 pub fn order(
     world: &World,
     question: Question,
     serves: impl Fn(&Provider, &Target) -> bool,
-    standing: impl Fn(ProviderId, usize) -> Standing,
+    standing: impl Fn(&Leg) -> Standing,
     pace: impl Fn(&Target) -> Option<u64>,
 ) -> Vec<Leg> {
     let Some(model) = world.model(question.model) else {
@@ -82,38 +82,39 @@ pub fn order(
     };
 
     let mut classed: Vec<(Class, Leg)> = Vec::with_capacity(ranked.len());
-    let start = drawn(session.unwrap_or(question.draw), Use::Credential, 0);
+    // A session that keeps to its target goes back to it once, when the share has come to it.
+    let number = session.unwrap_or(question.draw);
+    let start = drawn(number, Use::Credential, 0);
     for index in ranked {
         let Some(target) = model.targets.get(index) else {
             continue;
         };
-        let credentials = world
-            .provider(target.provider)
-            .map_or(1, Provider::credential_count)
-            .max(1);
-        let first = (start % credentials as u64) as usize;
-        for credential in (first..credentials).chain(0..first) {
-            let standing = standing(target.provider, credential);
-            let lot = drawn(
-                question.draw,
-                Use::Share,
-                hash::both(identity(world, target), credential as u64),
-            );
+        let count = world.provider(target.provider).map_or(1, Provider::credential_count);
+        for credential in credentials(count, start) {
             let leg = Leg {
                 provider: target.provider,
                 target: Some(index),
                 credential,
             };
-            classed.push((Class::of(standing, lot), leg));
+            let which = hash::both(identity(world, target), credential as u64);
+            let class = Class::of(standing(&leg), drawn(number, Use::Share, which));
+            classed.push((class, leg));
         }
     }
     classed.sort_by_key(|(class, _)| *class);
     classed.into_iter().map(|(_, leg)| leg).collect()
 }
 
+/// All credentials of so many, one after the other, beginning with one by a number drawn. There is one place even for none.
+fn credentials(count: usize, drawn: u64) -> impl Iterator<Item = usize> {
+    let count = count.max(1);
+    let first = (drawn % count as u64) as usize;
+    (first..count).chain(0..first)
+}
+
 /// Puts a leg at the end, because somebody else tries its provider at the moment
-/// ([`health::claim`](crate::health::claim)). The others keep their order.
-pub fn put_off(legs: &mut Vec<Leg>, leg: Leg) {
+/// ([`Place::claim`](crate::health::place::Place::claim)). The others keep their order.
+pub fn put_off(legs: &mut [Leg], leg: Leg) {
     legs.sort_by_key(|other| *other == leg);
 }
 
