@@ -1,7 +1,6 @@
 //! The order of a request's attempts.
 //!
-//! In: a [`Question`], who can serve it, and how providers stand ([`Standing`]) and how fast they are. Out: legs, best first.
-//! No leg is left out for being unwell: it comes later. How many of them are tried is [`Failover`](crate::world::Failover)'s
+//! In: a [`Question`], who can serve it, and how providers fare ([`Fares`]). Out: legs, best first. No leg is left out for being unwell: it comes later. How many of them are tried is [`Failover`](crate::world::Failover)'s
 //! part.
 //!
 //! 1. The targets that can serve the request, by the key's own list of providers if it has one, else by the model's measure
@@ -13,6 +12,7 @@
 
 use super::Leg;
 use super::rank::{Measured, rank};
+use crate::document::Order;
 use crate::hash;
 use crate::health::Standing;
 use crate::provider::Provider;
@@ -31,6 +31,15 @@ pub struct Question {
     pub session: Option<u64>,
 }
 
+/// How providers fare.
+pub trait Fares {
+    /// How the provider of a leg stands, with the leg's credential and its target.
+    fn standing(&mut self, leg: &Leg, target: &Target) -> Standing;
+
+    /// What to expect of a target's provider, in any unit, less being better; `None`: nothing that is fresh is known.
+    fn pace(&mut self, target: &Target) -> Option<u64>;
+}
+
 /// What a number drawn for a request is used for: each use gets one of its own.
 #[derive(Clone, Copy)]
 enum Use {
@@ -41,14 +50,12 @@ enum Use {
 /// The legs of a request, in the order of the attempts.
 ///
 /// - `serves`: whether a provider can serve the request with a target (it speaks a dialect that will do, the request fits).
-/// - `standing`: how the provider of a leg stands, with the leg's credential and target.
-/// - `pace`: what to expect of a provider with a target, in any unit, less being better; `None`: nothing that is fresh.
+/// - `fares`: asked once for each leg, and for the pace of each target where the model goes by that.
 pub fn order(
     world: &World,
     question: Question,
     serves: impl Fn(&Provider, &Target) -> bool,
-    standing: impl Fn(&Leg) -> Standing,
-    pace: impl Fn(&Target) -> Option<u64>,
+    fares: &mut impl Fares,
 ) -> Vec<Leg> {
     let Some(model) = world.model(question.model) else {
         return Vec::new();
@@ -75,7 +82,10 @@ pub fn order(
                 identity: identity(world, target),
                 weight: target.weight,
                 price: target.price.as_deref(),
-                pace: pace(target),
+                pace: match model.order {
+                    Order::Fastest => fares.pace(target),
+                    Order::Priority | Order::Weighted | Order::Cheapest => None,
+                },
             });
             rank(model.order, measured.collect(), question.draw, session)
         }
@@ -97,7 +107,7 @@ pub fn order(
                 credential,
             };
             let which = hash::both(identity(world, target), credential as u64);
-            let class = Class::of(standing(&leg), drawn(number, Use::Share, which));
+            let class = Class::of(fares.standing(&leg, target), drawn(number, Use::Share, which));
             classed.push((class, leg));
         }
     }
@@ -110,12 +120,6 @@ fn credentials(count: usize, drawn: u64) -> impl Iterator<Item = usize> {
     let count = count.max(1);
     let first = (drawn % count as u64) as usize;
     (first..count).chain(0..first)
-}
-
-/// Puts a leg at the end, because somebody else tries its provider at the moment
-/// ([`Place::claim`](crate::health::place::Place::claim)). The others keep their order.
-pub fn put_off(legs: &mut [Leg], leg: Leg) {
-    legs.sort_by_key(|other| *other == leg);
 }
 
 /// How soon a leg is tried.
