@@ -13,6 +13,7 @@ pub mod converse;
 pub mod gemini;
 pub mod messages;
 pub mod openai;
+mod path;
 pub mod responses;
 mod wire;
 
@@ -27,6 +28,22 @@ pub enum Dialect {
     OpenAi,
     /// Anthropic's Messages API.
     Anthropic,
+    /// Google's `generateContent` and `streamGenerateContent`. Only providers speak it.
+    Gemini,
+    /// The `converse` and `converse-stream` of Amazon Bedrock. Only providers speak it.
+    Bedrock,
+}
+
+impl Dialect {
+    /// Its name, as documents have it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::OpenAi => "openai",
+            Self::Anthropic => "anthropic",
+            Self::Gemini => "gemini",
+            Self::Bedrock => "bedrock",
+        }
+    }
 }
 
 /// A format of requests and answers: what a dialect says at one of its endpoints.
@@ -68,6 +85,9 @@ pub struct ChatFacts {
     pub json_schema: bool,
     /// Takes `reasoning_effort`.
     pub reasoning_effort: bool,
+    /// Takes back what the model thought, as `reasoning_content` of the assistant's messages (DeepSeek, Moonshot and others
+    /// want it together with tools' results; OpenAI, Groq and Mistral refuse a member they do not know).
+    pub reasoning_content: bool,
 }
 
 impl Default for ChatFacts {
@@ -78,6 +98,7 @@ impl Default for ChatFacts {
             developer_role: false,
             json_schema: true,
             reasoning_effort: true,
+            reasoning_content: false,
         }
     }
 }

@@ -10,7 +10,6 @@ use std::fmt;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
-use crate::dialect::Dialect;
 use crate::price::PriceSpec;
 
 mod budget;
@@ -18,6 +17,7 @@ mod entries;
 mod keys;
 mod limits;
 mod loop_guard;
+mod provider;
 mod repeated;
 mod routing;
 mod shape;
@@ -28,6 +28,7 @@ pub use entries::Entries;
 pub use keys::{Key, Operator, PerModel, Team};
 pub use limits::{Limit, LimitRaise, LimitThen, Limits, Mode, Then};
 pub use loop_guard::{KeyLoopGuard, LoopGuard, Steps};
+pub use provider::{Credential, Facts, Provider, TranslateTo, Untranslatable};
 pub use routing::{Failover, Health, Order};
 
 /// Tollgate's configuration: providers, models, keys and prices.
@@ -127,48 +128,6 @@ pub struct Document {
     /// SHA-256 of the text this was read from.
     #[serde(skip)]
     pub digest: [u8; 32],
-}
-
-/// One provider: an endpoint that speaks a dialect.
-#[derive(Clone, Debug, Deserialize)]
-#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields)]
-pub struct Provider {
-    /// The API it speaks.
-    pub dialect: Dialect,
-
-    /// The base URL its SDK would be given, for example `https://api.openai.com/v1` or `https://api.anthropic.com`.
-    pub endpoint: String,
-
-    /// Where its API key comes from. Without it, requests go to the provider without credentials.
-    #[serde(default)]
-    pub credential: Option<Credential>,
-
-    /// The provider's name in the price list. Default: what the endpoint's host says, else this provider's own name.
-    #[serde(default)]
-    pub priced_as: Option<String>,
-
-    /// Rate limits of its credential: of all requests sent to it together.
-    #[serde(default)]
-    pub limits: Option<Limits>,
-
-    /// What all requests sent to it together may spend.
-    #[serde(default)]
-    pub budget: Option<Budgets>,
-
-    /// When it is left alone because it fails. What is left out is as in the document's own `health`.
-    #[serde(default)]
-    pub health: Option<Health>,
-}
-
-/// A reference to a provider's API key. The key itself is never part of the document.
-#[derive(Clone, Debug, Deserialize)]
-#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields)]
-pub struct Credential {
-    /// The name of the environment variable that holds the API key.
-    #[cfg_attr(not(target_arch = "wasm32"), schemars(regex(pattern = r"^[A-Za-z_][A-Za-z0-9_]*$")))]
-    pub env: String,
 }
 
 /// One model, and the providers that serve it.

@@ -194,7 +194,11 @@ pub fn credential_names(document: &Document) -> Vec<String> {
         .providers
         .0
         .iter()
-        .filter_map(|(_, provider)| Some(provider.credential.as_ref()?.env.clone()))
+        .flat_map(|(_, provider)| {
+            provider
+                .references()
+                .filter_map(|(_, credential)| credential.env.clone())
+        })
         .collect();
     names.sort();
     names.dedup();

@@ -7,10 +7,13 @@
 //! a credential or anything of the request's content.
 
 use crate::ask::AskError;
+use crate::conversation::members::Unreadable;
+use crate::conversation::{Cause, Refusal};
 use crate::dialect::Dialect;
 use serde_json::json;
 
 mod limited;
+mod provider;
 
 pub use limited::{Kind, Limited};
 
@@ -77,6 +80,18 @@ pub enum Fault {
     ProviderSilent,
     /// The provider refused the gateway's own credential.
     ProviderCredential,
+    /// The provider is out of patience with the gateway's account.
+    ProviderBusy,
+    /// The gateway's account at the provider has nothing left.
+    ProviderExhausted,
+    /// The provider's answer is none that can be understood.
+    ProviderGarbled,
+    /// The provider's own error, in other words than the client's.
+    Provider(Refusal),
+    /// The body is no request of the endpoint's API.
+    Unreadable(Unreadable),
+    /// The model's provider has no words for these members of the request.
+    Untranslatable(Vec<String>),
     /// The gateway itself could not go on: a host call failed, or its configuration is missing.
     Internal,
 }
@@ -143,6 +158,12 @@ impl Fault {
             Self::ProviderUnreachable => "provider_unreachable",
             Self::ProviderSilent => "provider_timeout",
             Self::ProviderCredential => "provider_credential",
+            Self::ProviderBusy => "provider_rate_limited",
+            Self::ProviderExhausted => "provider_exhausted",
+            Self::ProviderGarbled => "provider_error",
+            Self::Provider(refusal) => provider::outcome(refusal.cause),
+            Self::Unreadable(_) => "refused_body_invalid",
+            Self::Untranslatable(_) => "refused_untranslatable",
             Self::Internal => "internal_error",
         }
     }
@@ -174,7 +195,10 @@ impl Fault {
             _ => {}
         }
         // The official SDKs repeat a request by themselves at 408, 409, 429 and 5xx; for these it would be in vain.
-        if matches!(self, Self::Upgrade | Self::ProviderNone | Self::Internal) {
+        if matches!(
+            self,
+            Self::Upgrade | Self::ProviderNone | Self::ProviderExhausted | Self::Internal
+        ) {
             headers.push(("x-should-retry", "false".to_owned()));
         }
         answer
@@ -186,7 +210,7 @@ impl Fault {
     pub fn body(&self, dialect: Dialect, request_id: &str) -> Vec<u8> {
         let telling = self.telling();
         let value = match dialect {
-            Dialect::OpenAi => json!({"error": {
+            Dialect::OpenAi | Dialect::Gemini | Dialect::Bedrock => json!({"error": {
                 "message": telling.message,
                 "type": telling.openai,
                 "param": telling.param,
@@ -354,6 +378,32 @@ impl Fault {
                 "upstream_credential",
                 "The model's provider did not accept the gateway's own credential. Tell the gateway's operator.",
             ),
+            Self::ProviderBusy => provider::telling(Cause::RateLimited, ""),
+            Self::ProviderExhausted => provider::telling(Cause::Exhausted, ""),
+            Self::ProviderGarbled => ours(
+                502,
+                "upstream_garbled",
+                "The model's provider gave an answer that cannot be understood.",
+            ),
+            Self::Provider(refusal) => provider::telling(refusal.cause, &refusal.message),
+            Self::Unreadable(Unreadable { at, what }) => invalid(
+                400,
+                None,
+                None,
+                match at.is_empty() {
+                    true => format!("The request body {what}."),
+                    false => format!("'{}' {what}.", shown(at)),
+                },
+            ),
+            Self::Untranslatable(members) => invalid(
+                400,
+                Some("unsupported_parameter"),
+                None,
+                format!(
+                    "No provider of this model can be given {}. Leave it out, or ask for another model.",
+                    listed(members)
+                ),
+            ),
             Self::Internal => ours(500, "internal_error", "The gateway could not handle this request."),
         }
     }
@@ -380,6 +430,12 @@ fn body_param(error: &AskError) -> Option<&'static str> {
         AskError::WrongType { member } => Some(member),
         _ => None,
     }
+}
+
+/// Names of members of a request.
+fn listed(members: &[String]) -> String {
+    let names: Vec<String> = members.iter().map(|name| format!("'{}'", shown(name))).collect();
+    names.join(", ")
 }
 
 /// A client's own word, cut to a length that is no nuisance in an error.

@@ -35,8 +35,21 @@ pub struct Handoff {
     pub path: String,
     /// What the longest answer was cut down to, if it was.
     pub max_output_tokens: Option<u64>,
-    /// The order: each leg's provider and the model's name there (empty where the request names none).
-    pub legs: Vec<(String, String)>,
+    /// Whether a stream was asked for.
+    pub stream: bool,
+    /// The order: what is left of it when an attempt begins, and what has been tried before that.
+    pub legs: Vec<Stop>,
+}
+
+/// One leg of the order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stop {
+    /// The provider.
+    pub provider: String,
+    /// Which of its credentials.
+    pub credential: usize,
+    /// The model's name there; empty where the request names none.
+    pub model: String,
 }
 
 impl Handoff {
@@ -44,17 +57,20 @@ impl Handoff {
     pub fn encode(&self) -> String {
         let Place { vm, exchange } = self.place;
         let mut text = format!(
-            "{vm:x}\t{exchange:x}\t{}\t{}\t{}\t{}",
+            "{vm:x}\t{exchange:x}\t{}\t{}\t{}\t{}\t{}",
             self.begun,
+            u8::from(self.stream),
             self.endpoint.name(),
             self.max_output_tokens.map(|most| most.to_string()).unwrap_or_default(),
             self.path
         );
-        for (provider, model) in &self.legs {
-            text.push('\n');
-            text.push_str(provider);
-            text.push('\t');
-            text.push_str(model);
+        for stop in &self.legs {
+            let Stop {
+                provider,
+                credential,
+                model,
+            } = stop;
+            text.push_str(&format!("\n{provider}\t{credential}\t{model}"));
         }
         text
     }
@@ -73,6 +89,7 @@ impl Handoff {
         let mut lines = text.split('\n');
         let mut fields = lines.next()?.split('\t').skip(2);
         let begun = fields.next()?.parse().ok()?;
+        let stream = fields.next()? == "1";
         let name = fields.next()?;
         let endpoint = Endpoint::ALL.into_iter().find(|endpoint| endpoint.name() == name)?;
         let max_output_tokens = match fields.next()? {
@@ -82,8 +99,12 @@ impl Handoff {
         let path = fields.next()?.to_owned();
         let legs = lines
             .map(|line| {
-                line.split_once('\t')
-                    .map(|(provider, model)| (provider.to_owned(), model.to_owned()))
+                let mut fields = line.splitn(3, '\t');
+                Some(Stop {
+                    provider: fields.next()?.to_owned(),
+                    credential: fields.next()?.parse().ok()?,
+                    model: fields.next()?.to_owned(),
+                })
             })
             .collect::<Option<_>>()?;
         Some(Self {
@@ -92,6 +113,7 @@ impl Handoff {
             endpoint,
             path,
             max_output_tokens,
+            stream,
             legs,
         })
     }
@@ -105,8 +127,9 @@ mod tests {
     proptest! {
         #[test]
         fn what_was_encoded_is_decoded(vm: u64, exchange: u64, begun in 0usize..9, path in "/[!-~]{0,30}",
-            max_output_tokens: Option<u64>, legs in proptest::collection::vec(("[a-z0-9._-]{1,9}", "[^\\p{Cc}]{0,20}"), 0..4)) {
-            let handoff = Handoff { place: Place { vm, exchange }, begun, endpoint: Endpoint::Messages, path, max_output_tokens, legs };
+            max_output_tokens: Option<u64>, stream: bool, legs in proptest::collection::vec(("[a-z0-9._-]{1,9}", 0usize..9, "[^\\p{Cc}]{0,20}"), 0..4)) {
+            let legs = legs.into_iter().map(|(provider, credential, model)| Stop { provider, credential, model }).collect();
+            let handoff = Handoff { place: Place { vm, exchange }, begun, endpoint: Endpoint::Messages, path, max_output_tokens, stream, legs };
             let text = handoff.encode();
             prop_assert_eq!(Handoff::place(&text), Some(handoff.place));
             prop_assert_eq!(Handoff::decode(&text), Some(handoff));

@@ -28,7 +28,8 @@
 //! 1. [`pipeline`]: the life of a request, in states that own what is known by then. Start here.
 //! 2. What it reads: [`headers`], [`endpoint`], [`caller`], [`ask`] (a request's body), [`meter`] (an answer, as it passes),
 //!    on [`framing`] and [`json`], with [`dialect`] for what the numbers mean and [`estimate`] for what was not reported.
-//!    Where client and provider speak different dialects, [`conversation`] is what stands between them.
+//!    Where client and provider speak different dialects, [`translate`] puts one into the other's words, by
+//!    way of a [`conversation`].
 //! 3. What it may do: [`limit`] (rate limits and budgets, set aside before and settled after) and [`guard`] (agents that run
 //!    in a loop, on [`hash`]). Both are arithmetic on bytes of a store that all workers share.
 //! 4. What it is judged by: [`document`] (what the operator writes), compiled to a [`world`] that cannot be wrong;
@@ -88,6 +89,7 @@ pub mod price;
 pub mod provider;
 pub mod record;
 pub mod route;
+pub mod translate;
 pub mod usage;
 pub mod world;
 

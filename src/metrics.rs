@@ -85,11 +85,24 @@ pub const OUTCOMES: &[(&str, &str)] = &[
     ),
     ("refused_operator_only", "403: only an operator's key may do this"),
     ("refused_subject_unknown", "404: there is no such key"),
+    (
+        "refused_untranslatable",
+        "400: no provider of the model has words for something in the request",
+    ),
     ("provider_timeout", "504: no provider answered in time"),
     ("internal_error", "500: the gateway could not go on"),
     ("ok", "served"),
     ("client_error", "the provider refused the client's request (4xx)"),
     ("provider_rate_limited", "the provider answered 429"),
+    (
+        "provider_exhausted",
+        "503: the gateway's account at the provider has nothing left",
+    ),
+    (
+        "context_window_exceeded",
+        "400: the request is longer than the model's context window",
+    ),
+    ("content_filtered", "400: the provider's content filter stopped it"),
     (
         "provider_error",
         "the provider answered 408 or 5xx, or an error in a 200",
@@ -155,9 +168,9 @@ macro_rules! catalogue {
 catalogue! {
     REQUESTS = Counter "tollgate_requests_total" ["key", "team", "model", "provider", "endpoint", "outcome"]
         "requests", "Requests that ended, by how they ended; refused ones too.";
-    TOKENS = Counter "tollgate_tokens_total" ["key", "team", "model", "provider", "type", "source"]
+    TOKENS = Counter "tollgate_tokens_total" ["key", "team", "model", "provider", "type", "source", "outcome"]
         "tokens", "Tokens in classes that never overlap, as the provider reported them or, where it did not, as estimated.";
-    COST = Counter "tollgate_cost_nanodollars_total" ["key", "team", "model", "provider", "source"]
+    COST = Counter "tollgate_cost_nanodollars_total" ["key", "team", "model", "provider", "source", "outcome"]
         "nanodollars", "What the tokens cost at the configured prices; 1e9 are one US dollar.";
     UNPRICED = Counter "tollgate_unpriced_requests_total" ["key", "team", "model", "provider"]
         "requests", "Requests whose tokens were counted but not priced, because the model has no price.";
@@ -304,6 +317,8 @@ No label value is ever chosen by a client.
   `other`, `status`; `none` where nothing is served at the path.
 - `type`: `input`, `cached_input`, `cache_write_5m`, `cache_write_1h`, `input_audio`, `output`, `reasoning`,
   `output_audio`. They never overlap: their sum is the total.
+- `outcome`: how the request, or where one attempt is counted that attempt, ended: below. What an attempt that was given up
+  for another has used is counted under its own outcome.
 - `source`: `reported` by the provider, or `estimated` by Tollgate because an answer was cut short or reported nothing.
 - `rule`: `<scope>.rpm`, `<scope>.tpm`, `<scope>.parallel`, `<scope>.budget.<window>`, `<scope>.token_budget.<window>`, or
   `loop_guard.<sign>`.

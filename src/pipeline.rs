@@ -36,11 +36,16 @@ mod admission;
 mod answer;
 mod attempt;
 mod departure;
+mod failover;
 mod foreign;
 mod guarding;
+mod hold;
 mod listing;
 mod notes;
+mod noting;
+mod ordering;
 mod received;
+mod saying;
 mod sent;
 mod status;
 pub(crate) mod subjects;
@@ -48,8 +53,9 @@ mod told;
 mod want;
 
 pub use answer::Answering;
-pub use attempt::{Attempt, Begun, Ending, ReplyHead};
+pub use attempt::{Attempt, Begun, Ending, Heading, Onward, ReplyHead};
 pub use departure::Departure;
+pub use failover::Reason;
 pub use foreign::Foreign;
 pub use received::Received;
 pub use sent::Sent;
@@ -323,6 +329,7 @@ impl Arrival {
             first_token_ms: None,
             per_token_us: None,
             added_us: None,
+            rests: Vec::new(),
             attempts: Vec::new(),
             remarks: Remarks::default(),
         }

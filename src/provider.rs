@@ -1,26 +1,51 @@
-//! What a provider is: an origin, a dialect and a credential.
+//! What a provider is: an origin, a dialect, a credential and what else is known of it.
 //!
-//! In: the facts the operator wrote. Out: the path, host and credential of a request to this provider. It knows neither
-//! bodies nor how an answer is read; that is the dialect's.
+//! In: the facts the operator wrote, and those of the [`catalogue`]. Out: the path, host and credential of a request to
+//! this provider. It knows neither bodies nor how an answer is read; that is the dialect's.
+//!
+//! [`auth`] says how a provider wants to be shown who asks, [`credential`] holds what it is shown, [`facts`] is where
+//! providers of one dialect differ, and [`catalogue`] has all that for the providers that are known by name.
 
-use std::fmt;
 use std::sync::Arc;
 
 use crate::dialect::Dialect;
 use crate::health;
 use crate::limit::rule::Rules;
 
+pub mod auth;
+pub mod catalogue;
+pub mod credential;
+pub mod facts;
+
+pub use auth::Auth;
+pub use credential::{Credential, CredentialSource, Secret, SecretError};
+pub use facts::{Embeddings, Facts, MaxTokens};
+
 /// One provider. Its name is also the name of its cluster in Envoy.
 #[derive(Debug)]
 pub struct Provider {
     /// The name in the document and in metrics.
     pub name: Box<str>,
+    /// Its kind in the [`catalogue`], where it is one of those.
+    pub kind: Option<Box<str>>,
     /// The API it speaks.
     pub dialect: Dialect,
     /// Where it is.
     pub endpoint: Origin,
-    /// What it is shown. `None`: nothing.
-    pub credential: Option<Credential>,
+    /// How it is shown who asks.
+    pub auth: Auth,
+    /// What it is shown, one of them at a time. Empty: nothing, or Envoy adds it.
+    pub credentials: Vec<Credential>,
+    /// Where what it is shown comes from, in the document's order. What is not [`CredentialSource::Env`] Envoy adds.
+    pub sources: Vec<CredentialSource>,
+    /// The cloud's region, where there is one: requests are signed for it.
+    pub region: Option<Box<str>>,
+    /// Where it differs from others of its dialect.
+    pub facts: Facts,
+    /// Whether what its API has no words for is left out of a request and counted; else the request is not sent to it.
+    pub drops: bool,
+    /// Whether requests of other dialects are put to it as OpenAI's responses; else as chat completions.
+    pub prefers_responses: bool,
     /// Its name in the price list.
     pub priced_as: Box<str>,
     /// The rules that all requests sent to it, with its credential, keep together.
@@ -32,7 +57,7 @@ pub struct Provider {
 impl Provider {
     /// How many credentials there are to choose from; 1 where it is shown none.
     pub fn credential_count(&self) -> usize {
-        1
+        self.credentials.len().max(1)
     }
 }
 
@@ -47,6 +72,8 @@ pub struct Origin {
     pub port: u16,
     /// The path before the endpoints', without a slash at its end: `/v1`, or empty.
     pub base_path: Box<str>,
+    /// What every request's query must say is its `api-version`, where it must.
+    pub api_version: Option<Box<str>>,
 }
 
 /// What is wrong with an endpoint's URL.
@@ -66,22 +93,11 @@ pub enum OriginError {
     Path,
 }
 
-/// A provider's API key, ready to be sent.
-pub struct Credential {
-    header: &'static str,
-    value: Secret,
-}
-
-/// A text that must not be shown: `Debug` prints nothing of it.
-pub struct Secret(Box<str>);
-
-/// A secret that cannot be the value of a header.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SecretError {
-    /// Nothing but white space.
-    Empty,
-    /// A line break or another control character, or not ASCII.
-    Unsendable,
+impl Provider {
+    /// What it is shown where nobody has chosen among several: the first.
+    pub fn credential(&self) -> Option<&Credential> {
+        self.credentials.first()
+    }
 }
 
 impl Origin {
@@ -119,6 +135,7 @@ impl Origin {
             host: host.to_ascii_lowercase().into(),
             port,
             base_path: path.into(),
+            api_version: None,
         })
     }
 
@@ -138,8 +155,12 @@ impl Origin {
     ///
     /// `request_path` is the client's: `/v1/chat/completions?x=y`. An OpenAI-style base URL already says `/v1` (or what
     /// the provider has instead), an Anthropic-style one leaves it to the client; one that says it nevertheless is
-    /// understood.
+    /// understood. Gemini and Bedrock have no paths in common with a client's: theirs begins after the base URL.
     pub fn path(&self, dialect: Dialect, request_path: &str) -> String {
+        self.versioned(self.below(dialect, request_path))
+    }
+
+    fn below(&self, dialect: Dialect, request_path: &str) -> String {
         let versioned = request_path
             .strip_prefix("/v1")
             .filter(|rest| rest.is_empty() || rest.starts_with(['/', '?']));
@@ -149,51 +170,25 @@ impl Origin {
                 let base = self.base_path.strip_suffix("/v1").unwrap_or(&self.base_path);
                 format!("{base}{request_path}")
             }
-            (_, None) => format!("{}{request_path}", self.base_path),
+            (Dialect::OpenAi | Dialect::Anthropic, None) | (Dialect::Gemini | Dialect::Bedrock, _) => {
+                format!("{}{request_path}", self.base_path)
+            }
         }
     }
-}
 
-impl Credential {
-    /// The credential as `dialect` wants it shown. White space around the secret, a file's last line break above all, is
-    /// dropped.
-    pub fn new(dialect: Dialect, secret: &str) -> Result<Self, SecretError> {
-        let secret = secret.trim();
-        if secret.is_empty() {
-            return Err(SecretError::Empty);
+    /// The path with the `api-version` in its query, unless the client chose one.
+    fn versioned(&self, mut path: String) -> String {
+        let Some(version) = &self.api_version else {
+            return path;
+        };
+        let query = path.split_once('?').map(|(_, query)| query);
+        if query.is_some_and(|query| query.split('&').any(|pair| pair.starts_with("api-version="))) {
+            return path;
         }
-        if !secret.bytes().all(|b| b.is_ascii_graphic() || b == b' ') {
-            return Err(SecretError::Unsendable);
-        }
-        Ok(match dialect {
-            Dialect::OpenAi => Self {
-                header: "authorization",
-                value: Secret(format!("Bearer {secret}").into()),
-            },
-            Dialect::Anthropic => Self {
-                header: "x-api-key",
-                value: Secret(secret.into()),
-            },
-        })
-    }
-
-    /// The name and value of the header that carries it.
-    pub fn header(&self) -> (&'static str, &str) {
-        (self.header, &self.value.0)
-    }
-}
-
-impl fmt::Debug for Credential {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Credential")
-            .field("header", &self.header)
-            .finish_non_exhaustive()
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Secret(..)")
+        path.push(if query.is_some() { '&' } else { '?' });
+        path.push_str("api-version=");
+        path.push_str(version);
+        path
     }
 }
 
@@ -372,21 +367,15 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_is_trimmed_and_must_be_a_header_value() {
-        let shown = |secret| Credential::new(Dialect::OpenAi, secret).map(|c| c.header().1.to_owned());
-        assert_eq!(shown(" sk-1\n").as_deref(), Ok("Bearer sk-1"));
-        assert_eq!(shown("\n"), Err(SecretError::Empty));
-        assert_eq!(shown("sk-1\nx: y"), Err(SecretError::Unsendable));
-        assert_eq!(shown("sk-é"), Err(SecretError::Unsendable));
-    }
-
-    #[test]
-    fn a_credential_does_not_show_itself() {
-        let credential = Credential::new(Dialect::Anthropic, "sk-ant-1").unwrap();
-        assert_eq!(credential.header(), ("x-api-key", "sk-ant-1"));
-        assert_eq!(
-            format!("{credential:?} {:?}", credential.value),
-            "Credential { header: \"x-api-key\", .. } Secret(..)"
-        );
+    fn an_api_version_is_added_to_the_query_unless_it_is_there() {
+        let mut origin = origin("https://a/openai/v1");
+        origin.api_version = Some("preview".into());
+        for (asked, path) in [
+            ("/v1/responses", "/openai/v1/responses?api-version=preview"),
+            ("/v1/models?limit=1", "/openai/v1/models?limit=1&api-version=preview"),
+            ("/v1/models?api-version=x", "/openai/v1/models?api-version=x"),
+        ] {
+            assert_eq!(origin.path(Dialect::OpenAi, asked), path);
+        }
     }
 }

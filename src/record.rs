@@ -33,6 +33,8 @@ pub struct Record<'w> {
     pub per_token_us: Option<u64>,
     /// Spent inside Tollgate before the request left, in microseconds; only where it left.
     pub added_us: Option<u64>,
+    /// Providers that rest from now on, and why.
+    pub rests: Vec<(&'w str, &'static str)>,
     /// Every attempt, in order.
     pub attempts: Vec<Attempted<'w>>,
     /// What rules did to it, or would have done.
@@ -80,6 +82,10 @@ pub struct Attempted<'w> {
     pub bill: Bill,
     /// Whether its answer, or its usage in it, could not be understood.
     pub undecoded: bool,
+    /// Why it was given up for the next one, if it was.
+    pub moved: Option<&'static str>,
+    /// What of the request did not reach the provider: labels.
+    pub dropped: Vec<&'static str>,
 }
 
 /// What one attempt used and cost.
@@ -170,6 +176,15 @@ impl Record<'_> {
         for attempt in &self.attempts {
             self.observe_attempt(attempt, sink);
         }
+        for (from, to) in self.attempts.iter().zip(self.attempts.iter().skip(1)) {
+            if let Some(reason) = from.moved {
+                let labels = [self.model, from.provider, to.provider, reason];
+                sink.observe(&metrics::FAILOVERS, &labels, 1);
+            }
+        }
+        for (provider, reason) in &self.rests {
+            sink.observe(&metrics::PROVIDER_RESTS, &[provider, reason], 1);
+        }
         self.observe_remarks(sink);
     }
 
@@ -210,7 +225,11 @@ impl Record<'_> {
 
     fn observe_attempt(&self, attempt: &Attempted<'_>, sink: &mut impl Sink) {
         let [key, team, model, provider] = [self.key, self.team, self.model, attempt.provider];
+        let outcome = attempt.outcome;
         sink.observe(&metrics::ATTEMPTS, &[model, provider, attempt.outcome], 1);
+        for member in &attempt.dropped {
+            sink.observe(&metrics::DROPPED, &[model, provider, member], 1);
+        }
         if attempt.undecoded {
             sink.observe(&metrics::INTERNAL_ERRORS, &["undecoded_answer"], 1);
         }
@@ -224,14 +243,16 @@ impl Record<'_> {
             } => {
                 for (usage, source) in [(reported, REPORTED), (estimated, ESTIMATED)] {
                     for (class, tokens) in classes(&usage) {
-                        sink.observe(&metrics::TOKENS, &[key, team, model, provider, class, source], tokens);
+                        let labels = [key, team, model, provider, class, source, outcome];
+                        sink.observe(&metrics::TOKENS, &labels, tokens);
                     }
                 }
                 match cost {
                     None => sink.observe(&metrics::UNPRICED, &[key, team, model, provider], 1),
                     Some(cost) => {
                         for (part, source) in [(cost.reported, REPORTED), (cost.estimated, ESTIMATED)] {
-                            sink.observe(&metrics::COST, &[key, team, model, provider, source], part.0);
+                            let labels = [key, team, model, provider, source, outcome];
+                            sink.observe(&metrics::COST, &labels, part.0);
                         }
                     }
                 }

@@ -15,6 +15,7 @@ use crate::document::{Document, Order, Problem, Warning};
 use crate::guard;
 use crate::limit::rule::Rules;
 use crate::price::Price;
+use crate::provider::catalogue::Catalogue;
 use crate::provider::{Provider, decimal_port, split_port};
 
 mod allowed;
@@ -179,13 +180,13 @@ impl World {
     /// Compiles the document. `env` looks up an environment variable; a provider whose credential is not there is a
     /// problem. On failure, every problem found, at least one.
     pub fn compile(document: &Document, env: &dyn Fn(&str) -> Option<String>) -> Result<Self, Vec<Problem>> {
-        compile::compile(document, env, compile::Unset::Problem)
+        compile::compile(document, env, compile::Unset::Problem, Catalogue::BUNDLED)
     }
 
     /// As [`World::compile`], for a machine that has no credentials: what is not set becomes a [`Warning`] and a provider
     /// without credential.
     pub fn rehearse(document: &Document, env: &dyn Fn(&str) -> Option<String>) -> Result<Self, Vec<Problem>> {
-        compile::compile(document, env, compile::Unset::Warning)
+        compile::compile(document, env, compile::Unset::Warning, Catalogue::BUNDLED)
     }
 
     /// The provider of this id.

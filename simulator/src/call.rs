@@ -18,14 +18,14 @@ use tokio::time::{Instant, sleep};
 pub use admitted::{Admitted, DropConnection, no_such_method, no_such_path};
 
 use crate::clock;
-use crate::errors::{Dialect, Problem};
+use crate::errors::{Dialect, Problem, amazon};
 use crate::json::Object;
 use crate::ledger::{Charged, Produced};
 use crate::limits::Standing;
-use crate::prices::Tokens;
+use crate::prices::{Model, Tokens};
 use crate::server::App;
 use crate::steering::{Fault, Steering};
-use crate::stream::{Pace, Script, Tells};
+use crate::stream::{Framing, Pace, Script, Tells};
 
 /// One request that was let in.
 #[derive(Debug)]
@@ -44,6 +44,10 @@ pub struct Call {
     pub created: u64,
     /// Method and path, as the providers quote them.
     pub target: String,
+    /// How a stream that was asked for is framed.
+    pub framing: Framing,
+    /// Further headers of the reply.
+    pub told: Vec<(&'static str, String)>,
     credential: String,
     serial: u64,
     standing: Option<Standing>,
@@ -74,6 +78,8 @@ impl Call {
             Problem::invalid(match self.dialect {
                 Dialect::OpenAi => format!("We could not parse the JSON body of your request. (HINT: {error})"),
                 Dialect::Anthropic => format!("The request body is not valid JSON: {error}"),
+                Dialect::Gemini => format!("Invalid JSON payload received. {error}"),
+                Dialect::Bedrock => "Malformed input request, please reformat your input and try again.".to_owned(),
             })
         })
     }
@@ -87,6 +93,7 @@ impl Call {
             return Err(Problem::invalid(match self.dialect {
                 Dialect::OpenAi => "you must provide a model parameter",
                 Dialect::Anthropic => "model: Field required",
+                Dialect::Gemini | Dialect::Bedrock => "model is required",
             }));
         };
         self.serves(model)
@@ -95,16 +102,30 @@ impl Call {
 
     /// The same without a refusal.
     pub fn serves(&self, model: &str) -> Option<Charged> {
-        let other = match self.dialect {
-            Dialect::OpenAi => "anthropic",
-            Dialect::Anthropic => "openai",
+        let served = |price: &Model| match price.provider.as_str() {
+            "openai" => self.dialect == Dialect::OpenAi,
+            "anthropic" => self.dialect == Dialect::Anthropic,
+            "gemini" => self.dialect == Dialect::Gemini,
+            "bedrock" => self.dialect == Dialect::Bedrock,
+            _ => true,
         };
-        let (name, price) = self.app.model(model).filter(|(_, price)| price.provider != other)?;
+        let (name, price) = self.app.model(model).filter(|(_, price)| served(price))?;
         Some(Charged {
             name,
             price,
             service_tier: self.steering.service_tier.clone(),
         })
+    }
+
+    /// Refuses a prompt that is longer than the context window the steering sets.
+    ///
+    /// # Errors
+    /// The provider's words for it.
+    pub fn fits(&self, tokens: u64) -> Result<(), Problem> {
+        match self.steering.context {
+            Some(limit) if tokens > limit => Err(Problem::too_long(self.dialect, tokens, limit)),
+            _ => Ok(()),
+        }
     }
 
     /// Counts the request against the credential's limits: its prompt and what the answer may have.
@@ -132,7 +153,12 @@ impl Call {
     /// Bills the reply and sends it, spoiled as the steering asks.
     async fn reply(&self, reply: Reply) -> Response {
         let fault = self.steering.fault;
-        let error = Problem::status(if self.dialect == Dialect::Anthropic { 529 } else { 500 }, self.dialect);
+        let status = match self.dialect {
+            Dialect::OpenAi | Dialect::Bedrock => 500,
+            Dialect::Anthropic => 529,
+            Dialect::Gemini => 503,
+        };
+        let error = Problem::status(status, self.dialect);
         let as_body = match fault {
             Some(Fault::ErrorBody) => true,
             Some(Fault::ErrorFirst | Fault::ErrorAfter(_)) => !reply.stream,
@@ -163,6 +189,11 @@ impl Call {
         }
         let gzip = self.steering.gzip && accepts_gzip(&self.headers);
         let mut length = None;
+        let content_type = if stream {
+            script.content_type()
+        } else {
+            "application/json"
+        };
         if stream {
             let own = error_event.map(|(name, data)| (Some(name), data));
             let (name, data) = own.unwrap_or_else(|| self.error_event(&error));
@@ -189,11 +220,6 @@ impl Call {
             Err(error) => return (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
         };
         let mut response = Response::new(body);
-        let content_type = if stream {
-            "text/event-stream; charset=utf-8"
-        } else {
-            "application/json"
-        };
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
         if stream {
@@ -228,14 +254,35 @@ impl Call {
         struct Asked {
             model: String,
         }
+        if let Some(model) = admitted::model_in_path(&self.target) {
+            return self.serves(&model).map(|charged| charged.name);
+        }
         let asked: Asked = serde_json::from_slice(body).ok()?;
         self.serves(&asked.model).map(|charged| charged.name)
     }
 
     fn problem_response(&self, problem: &Problem) -> Response {
         let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let mut response = self.json_response(status, &problem.body(self.dialect, &self.request_id()).to_string());
-        let wait = self.steering.retry_after.or((problem.status == 429).then_some(1));
+        let mut problem = problem.clone();
+        problem.wait = self.steering.retry_after.or(problem.wait);
+        let mut body = problem.body(self.dialect, &self.request_id()).to_string();
+        if self.framing == Framing::Array {
+            body = format!("[{body}]");
+        }
+        let mut response = self.json_response(status, &body);
+        // Google says it in the body, Amazon says nothing.
+        let says = matches!(self.dialect, Dialect::OpenAi | Dialect::Anthropic);
+        let wait = self
+            .steering
+            .retry_after
+            .or((says && problem.status == 429).then_some(1));
+        if self.dialect == Dialect::Bedrock {
+            let exception = problem.reason.unwrap_or_else(|| amazon::exception(problem.status));
+            let kind = format!("{exception}:http://internal.amazon.com/coral/com.amazon.bedrock/");
+            if let Ok(kind) = HeaderValue::from_str(&kind) {
+                response.headers_mut().insert("x-amzn-errortype", kind);
+            }
+        }
         if let Some(wait) = wait {
             let headers = response.headers_mut();
             headers.insert(RETRY_AFTER, HeaderValue::from(wait));
@@ -263,7 +310,15 @@ impl Call {
                 headers.insert(HeaderName::from_static(name), value);
             }
         };
+        for (name, value) in &self.told {
+            set(name, value.clone());
+        }
         match self.dialect {
+            Dialect::Gemini => set(
+                "server-timing",
+                format!("gfet4t7; dur={}", self.arrived.elapsed().as_millis()),
+            ),
+            Dialect::Bedrock => set("x-amzn-requestid", self.uuid()),
             Dialect::OpenAi => {
                 set("x-request-id", self.request_id());
                 set("openai-organization", "org-simulated".into());
@@ -303,16 +358,22 @@ impl Call {
     fn error_event(&self, problem: &Problem) -> (Option<&'static str>, String) {
         let body = problem.body(self.dialect, &self.request_id());
         match self.dialect {
-            Dialect::OpenAi => (None, body.to_string()),
+            Dialect::OpenAi | Dialect::Gemini => (None, body.to_string()),
+            Dialect::Bedrock => (Some("internalServerException"), body.to_string()),
             Dialect::Anthropic => (Some("error"), body.to_string()),
         }
     }
 
     /// `prefix` and letters that no other reply of this server has.
     pub fn id(&self, prefix: &str, length: usize) -> String {
+        self.nth_id(prefix, 0, length)
+    }
+
+    /// The same for the nth of several things of one reply.
+    pub fn nth_id(&self, prefix: &str, nth: u64, length: usize) -> String {
         const LETTERS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
         // The serial number itself, mixed: distinct for distinct numbers.
-        let mut state = self.serial.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ (prefix.len() as u64) << 56;
+        let mut state = self.serial.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ (prefix.len() as u64) << 56 ^ nth << 40;
         let mut id = String::with_capacity(prefix.len() + length);
         id.push_str(prefix);
         for _ in 0..length {
@@ -326,6 +387,11 @@ impl Call {
             id.push(char::from(letter));
         }
         id
+    }
+
+    /// An identifier as Amazon writes them, which no other reply of this server has.
+    fn uuid(&self) -> String {
+        format!("{:08x}-0000-4000-8000-{:012x}", self.created, self.serial)
     }
 
     fn request_id(&self) -> String {

@@ -1,9 +1,12 @@
 //! Errors in the providers' own words.
 //!
 //! In: what went wrong. Out: the status and the body that each provider's API documents, by which its SDK raises its
-//! exceptions. It knows neither requests nor headers.
+//! exceptions. It knows neither requests nor headers. Google's and Amazon's shapes are in [`google`] and [`amazon`].
 
-use crate::json::{Object, object};
+pub mod amazon;
+pub mod google;
+
+use crate::json::{NULL, Object, object};
 
 /// Whose API a request speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,6 +15,10 @@ pub enum Dialect {
     OpenAi,
     /// `{"type": "error", "error": {"type", "message"}, "request_id"}`.
     Anthropic,
+    /// `{"error": {"code", "message", "status", "details"}}`: Google's, of the Gemini API and of Vertex AI.
+    Gemini,
+    /// `{"message"}` and the exception's name in the header `x-amzn-errortype`: Amazon Bedrock's.
+    Bedrock,
 }
 
 /// Something a request is refused for.
@@ -27,6 +34,12 @@ pub struct Problem {
     code: Option<&'static str>,
     /// OpenAI's `param`: the member at fault.
     param: Option<&'static str>,
+    /// Google's `reason` in the details, or Amazon's exception, where it is not the status' usual one.
+    pub reason: Option<&'static str>,
+    /// Seconds until a further attempt may succeed.
+    pub wait: Option<u64>,
+    /// Whether it is OpenAI's own content filter that refused, which tells more.
+    filtered: bool,
     /// The model that refuses, as the price sheet calls it, where it is known by then.
     pub model: Option<String>,
 }
@@ -38,6 +51,8 @@ impl Problem {
             return Self::unauthorized(dialect, true);
         }
         let message = match (status, dialect) {
+            (_, Dialect::Gemini) => google::usual(status),
+            (_, Dialect::Bedrock) => amazon::usual(status),
             (403, _) => "You are not allowed to do this.",
             (404, _) => "Not found",
             (408, _) => "Request timed out.",
@@ -87,7 +102,18 @@ impl Problem {
             }
             (Dialect::Anthropic, true) => "invalid x-api-key",
             (Dialect::Anthropic, false) => "x-api-key header is required",
+            (Dialect::Gemini, _) => google::usual(401),
+            (Dialect::Bedrock, true) => "The security token included in the request is invalid.",
+            (Dialect::Bedrock, false) => "Missing Authentication Token",
         };
+        if dialect == Dialect::Bedrock {
+            let reason = if given {
+                "UnrecognizedClientException"
+            } else {
+                "MissingAuthenticationTokenException"
+            };
+            return Self::new(403, message).for_reason(reason);
+        }
         Self {
             code: given.then_some("invalid_api_key"),
             ..Self::new(401, message)
@@ -99,6 +125,10 @@ impl Problem {
         let message = match dialect {
             Dialect::OpenAi => format!("The model `{model}` does not exist or you do not have access to it."),
             Dialect::Anthropic => format!("model: {model}"),
+            Dialect::Gemini => format!(
+                "models/{model} is not found for API version v1beta, or is not supported for generateContent. Call ListModels to see the list of available models and their supported methods."
+            ),
+            Dialect::Bedrock => return Self::new(400, "The provided model identifier is invalid."),
         };
         Self {
             code: Some("model_not_found"),
@@ -116,13 +146,64 @@ impl Problem {
             Dialect::Anthropic => {
                 format!("This request would exceed your organization's rate limit of {limit} {what} per minute")
             }
+            Dialect::Gemini => google::quota(what, limit, model, wait_s),
+            Dialect::Bedrock => format!("Too many {what}, please wait before trying again."),
         };
         Self {
             kind: Some(what),
             code: Some("rate_limit_exceeded"),
             model: Some(model.to_owned()),
+            wait: Some(wait_s),
             ..Self::new(429, message)
         }
+    }
+
+    /// The same problem with a reason of its own (Google, Amazon).
+    pub fn for_reason(self, reason: &'static str) -> Self {
+        Self {
+            reason: Some(reason),
+            ..self
+        }
+    }
+
+    /// A prompt of `tokens` tokens that does not fit a context window of `limit`.
+    ///
+    /// Messages as the providers' APIs send them: OpenAI's with its code `context_length_exceeded`, Anthropic's "prompt is
+    /// too long", Google's "The input token count", Bedrock's "Input is too long for requested model."
+    pub fn too_long(dialect: Dialect, tokens: u64, limit: u64) -> Self {
+        match dialect {
+            Dialect::OpenAi => Self {
+                code: Some("context_length_exceeded"),
+                ..Self::invalid_member(
+                    "messages",
+                    format!(
+                        "This model's maximum context length is {limit} tokens. However, your messages resulted in {tokens} tokens. Please reduce the length of the messages."
+                    ),
+                )
+            },
+            Dialect::Anthropic => Self::invalid(format!("prompt is too long: {tokens} tokens > {limit} maximum")),
+            Dialect::Gemini => Self::invalid(format!(
+                "The input token count ({tokens}) exceeds the maximum number of tokens allowed ({limit})."
+            )),
+            Dialect::Bedrock => Self::invalid("Input is too long for requested model."),
+        }
+    }
+
+    /// A prompt that OpenAI's content filter refuses, in Azure's words, which are the documented ones.
+    pub fn filtered() -> Self {
+        Self {
+            code: Some("content_filter"),
+            filtered: true,
+            ..Self::invalid_member(
+                "prompt",
+                "The response was filtered due to the prompt triggering Azure OpenAI's content management policy. Please modify your prompt and retry.",
+            )
+        }
+    }
+
+    /// A member of the body that the API does not have.
+    pub fn unrecognized(argument: &str) -> Self {
+        Self::invalid(format!("Unrecognized request argument supplied: {argument}"))
     }
 
     fn new(status: u16, message: impl Into<String>) -> Self {
@@ -132,6 +213,9 @@ impl Problem {
             kind: None,
             code: None,
             param: None,
+            reason: None,
+            wait: None,
+            filtered: false,
             model: None,
         }
     }
@@ -139,6 +223,21 @@ impl Problem {
     /// The body in the dialect's shape.
     pub fn body(&self, dialect: Dialect, request_id: &str) -> Object {
         match dialect {
+            Dialect::OpenAi if self.filtered => object! {"error": object! {
+                "message": self.message, "type": NULL, "param": self.param, "code": self.code, "status": 400,
+                "innererror": object! {
+                    "code": "ResponsibleAIPolicyViolation",
+                    "content_filter_result": object! {
+                        "hate": object! {"filtered": false, "severity": "safe"},
+                        "jailbreak": object! {"filtered": false, "detected": false},
+                        "self_harm": object! {"filtered": false, "severity": "safe"},
+                        "sexual": object! {"filtered": false, "severity": "safe"},
+                        "violence": object! {"filtered": true, "severity": "medium"},
+                    },
+                },
+            }},
+            Dialect::Gemini => google::body(self),
+            Dialect::Bedrock => object! {"message": self.message},
             Dialect::OpenAi => object! {"error": object! {
                 "message": self.message,
                 "type": self.kind.unwrap_or_else(|| self.openai_kind()),

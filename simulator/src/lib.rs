@@ -1,6 +1,6 @@
 //! A simulated LLM provider, as an oracle.
 //!
-//! It speaks OpenAI's and Anthropic's APIs with realistic bodies, counts tokens with a real tokenizer, misbehaves when
+//! It speaks OpenAI's, Anthropic's, Google's and Amazon Bedrock's APIs with realistic bodies, counts tokens with a real tokenizer, misbehaves when
 //! a request asks it to, and keeps a ledger of what it would bill, to the nanodollar. Tests compare that ledger with what
 //! a gateway in front of it measured; the demo uses it instead of a provider that costs money. It shares no code with the
 //! gateway: a mistake made twice would cancel out.
@@ -13,7 +13,9 @@
 //! |---|---|
 //! | [`server`] | connections and routes |
 //! | [`call`] | what every request goes through before and after its endpoint |
-//! | [`openai`], [`anthropic`] | the endpoints: parse the request, compose the reply |
+//! | [`openai`], [`anthropic`], [`gemini`], [`bedrock`] | the endpoints: parse the request, compose the reply |
+//! | [`shapes`] | the requests' shapes as published, and whether a body has one |
+//! | [`understood`], [`answering`] | what a request means, and what the answer is, in no dialect's words |
 //! | [`steering`] | `x-simulate`: how a request asks to be answered |
 //! | [`stream`] | a reply as a script of events; faults, pace and cuts; how it goes out |
 //! | [`ledger`], [`prices`] | what it costs |
@@ -30,10 +32,13 @@
 //! # }
 //! ```
 
+pub mod answering;
 pub mod anthropic;
+pub mod bedrock;
 pub mod call;
 pub mod clock;
 pub mod errors;
+pub mod gemini;
 pub mod json;
 pub mod ledger;
 pub mod limits;
@@ -41,9 +46,11 @@ pub mod openai;
 pub mod options;
 pub mod prices;
 pub mod server;
+pub mod shapes;
 pub mod steering;
 pub mod stream;
 pub mod text;
+pub mod understood;
 
 pub use options::Options;
 pub use server::serve;

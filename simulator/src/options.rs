@@ -5,9 +5,10 @@ use std::path::PathBuf;
 
 use clap::Parser;
 
-/// A simulated LLM provider: OpenAI's and Anthropic's APIs with real token counts, faults on request, and a ledger.
+/// A simulated LLM provider: OpenAI's, Anthropic's, Google's and Amazon Bedrock's APIs with real token counts, faults on
+/// request, and a ledger.
 ///
-/// Point any OpenAI or Anthropic client at it. `GET /ledger` shows what it would bill, `POST /ledger/reset` empties the
+/// Point any of their clients at it. `GET /ledger` shows what it would bill, `POST /ledger/reset` empties the
 /// books, `GET /healthz` says it is up.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "tollgate-simulator", version, after_long_help = KNOBS)]
@@ -79,6 +80,13 @@ Knobs, in the header `x-simulate` of a request or in --simulate (comma separated
   service_tier=NAME   the tier the reply reports and is billed by
   reply_model=NAME    the model the reply names
   tool=NAME           answer with a call of this tool
+  tools=N             answer with N calls at once, of the tools offered before any other
+  echo                the text of the answer is a JSON summary of what the request means
+  show_reasoning      show what was thought where the API hides it (chat's reasoning_content); sealed: encrypt it
+  refusal             the model declines; filtered: the provider's content filter refuses the prompt
+  finish=WHY          stop, length, content_filter or stop_sequence
+  context=N           refuse prompts of more than N tokens
+  strict              refuse what the API does not document (Gemini and Bedrock always do)
   text=unicode        answer with emoji and CJK
   chunks=MODE         event: one write per event (default); whole: one write; bytes: one write per byte;
                       awkward: cuts inside characters, inside `data:` and inside the blank line between events

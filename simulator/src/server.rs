@@ -22,7 +22,7 @@ use crate::limits::Limits;
 use crate::prices::{Model, PriceSheet};
 use crate::steering::Steering;
 use crate::text::Texts;
-use crate::{Options, anthropic, openai};
+use crate::{Options, anthropic, bedrock, gemini, openai};
 
 /// Everything the requests share.
 #[derive(Debug)]
@@ -151,8 +151,21 @@ fn router(app: Arc<App>) -> Router {
         .route("/v1/batches/{id}", get(openai::files::retrieve_batch))
         .route("/v1/messages", post(anthropic::messages::handle))
         .route("/v1/messages/count_tokens", post(anthropic::messages::count_tokens))
+        .route("/v1beta/models", get(openai::models::list))
+        .route("/v1beta/models/{operation}", post(gemini::handle))
+        .route(
+            "/v1/projects/{project}/locations/{location}/publishers/google/models/{operation}",
+            post(gemini::handle_vertex),
+        )
+        .route(
+            "/v1beta1/projects/{project}/locations/{location}/publishers/google/models/{operation}",
+            post(gemini::handle_vertex),
+        )
+        .route("/model/{id}/converse", post(bedrock::converse::handle))
+        .route("/model/{id}/converse-stream", post(bedrock::converse::handle_stream))
+        .route("/model/{id}/invoke", post(bedrock::invoke::handle))
         .route("/v1/models", get(openai::models::list))
-        .route("/v1/models/{id}", get(openai::models::retrieve))
+        .route("/v1/models/{id}", get(openai::models::retrieve).post(gemini::handle))
         .method_not_allowed_fallback(no_such_method);
     let base = app.options.base_path.trim_matches('/').to_owned();
     let mut router = api.clone();

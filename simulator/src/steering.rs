@@ -43,6 +43,24 @@ pub struct Steering {
     pub flaky: Option<u64>,
     /// `tool=NAME`: answer with a call of this tool.
     pub tool: Option<String>,
+    /// `tools=N`: call N tools at once, those that are offered before any other.
+    pub tools: Option<usize>,
+    /// `show_reasoning`: what is thought is shown where a dialect hides it (chat's `reasoning_content`).
+    pub show_reasoning: bool,
+    /// `sealed`: what is thought is encrypted (Anthropic's `redacted_thinking`, Bedrock's `redactedContent`).
+    pub sealed: bool,
+    /// `refusal`: the model declines.
+    pub refusal: bool,
+    /// `filtered`: the provider's filter refuses the prompt.
+    pub filtered: bool,
+    /// `finish=stop|length|content_filter|stop_sequence`: why the answer says it ends.
+    pub finish: Option<Finish>,
+    /// `echo`: the answer's text is a summary of what the request means (`understood`).
+    pub echo: bool,
+    /// `context=N`: prompts of more tokens are refused.
+    pub context: Option<u64>,
+    /// `strict`: what the API does not document is refused (Gemini's and Bedrock's always do).
+    pub strict: bool,
     /// `service_tier=NAME`: the tier the reply reports and is billed by.
     pub service_tier: Option<String>,
     /// `reply_model=NAME`: the model the reply names, instead of the request's.
@@ -51,6 +69,19 @@ pub struct Steering {
     pub gzip: bool,
     /// `text=unicode`: answer with emoji and CJK.
     pub unicode: bool,
+}
+
+/// Why an answer says it ends, whatever it says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Finish {
+    /// All is said.
+    Stop,
+    /// It may not be longer.
+    Length,
+    /// A filter stopped it.
+    ContentFilter,
+    /// One of the request's stop sequences came up.
+    StopSequence,
 }
 
 /// The ways a reply goes wrong. Of several, the last one written counts.
@@ -158,6 +189,23 @@ impl Steering {
             "retry_after" => self.retry_after = Some(number()?),
             "flaky" => self.flaky = Some(number()?.min(100)),
             "tool" => self.tool = name()?,
+            "tools" => self.tools = Some(events()?.min(64)),
+            "show_reasoning" => self.show_reasoning = flag()?,
+            "sealed" => self.sealed = flag()?,
+            "refusal" => self.refusal = flag()?,
+            "filtered" => self.filtered = flag()?,
+            "finish" => {
+                self.finish = Some(match value {
+                    "stop" => Finish::Stop,
+                    "length" => Finish::Length,
+                    "content_filter" => Finish::ContentFilter,
+                    "stop_sequence" => Finish::StopSequence,
+                    _ => return Err("takes stop, length, content_filter or stop_sequence".to_owned()),
+                });
+            }
+            "echo" => self.echo = flag()?,
+            "context" => self.context = Some(number()?),
+            "strict" => self.strict = flag()?,
             "service_tier" => self.service_tier = name()?,
             "reply_model" => self.reply_model = name()?,
             "gzip" => self.gzip = flag()?,

@@ -3,8 +3,10 @@
 //! In: a [`Script`], which is every event of a reply with what it tells the client, and the [`Bill`] to keep. Out: an
 //! HTTP body. A script is edited by a [`Fault`] before it is played; playing it never decides anything. The bill goes
 //! with the body: if the client hangs up, hyper drops the body, and the bill is settled with what was sent until then.
+//! How events are framed is in [`Framing`]; Amazon's frames are in [`frames`].
 
 mod cuts;
+pub mod frames;
 
 use std::io;
 use std::time::Duration;
@@ -49,7 +51,20 @@ pub struct Script {
     events: Vec<Event>,
     end: End,
     crlf: bool,
+    framing: Framing,
     pace: Pace,
+}
+
+/// How the events of a stream are told apart.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Framing {
+    /// Server-sent events.
+    #[default]
+    Events,
+    /// Amazon's event stream: binary frames with checksums.
+    Frames,
+    /// The elements of one JSON array, which Google streams unless asked for `alt=sse`.
+    Array,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -108,6 +123,25 @@ impl Script {
         }
     }
 
+    /// The same with another framing.
+    pub fn framed(self, framing: Framing) -> Self {
+        Self { framing, ..self }
+    }
+
+    /// The same with CR LF at the ends of its lines, whatever the steering says.
+    pub fn with_crlf(self) -> Self {
+        Self { crlf: true, ..self }
+    }
+
+    /// The media type of a stream in this framing.
+    pub fn content_type(&self) -> &'static str {
+        match self.framing {
+            Framing::Events => "text/event-stream; charset=utf-8",
+            Framing::Frames => "application/vnd.amazon.eventstream",
+            Framing::Array => "application/json; charset=UTF-8",
+        }
+    }
+
     /// A script of one JSON body, which is complete as soon as the handler returns it.
     pub fn json(body: String, tells: Tells) -> Self {
         let event = Event {
@@ -122,8 +156,31 @@ impl Script {
         }
     }
 
-    /// Appends `event: name` (if any) and `data: …` (the parts joined), sent when `produced` of the answer is there.
+    /// Appends an event: `event: name` (if any) and `data: …` (the parts joined), or the same in the script's framing. It is
+    /// sent when `produced` of the answer is there.
     pub fn push(&mut self, name: Option<&str>, data: &[&str], produced: Produced, tells: Tells) {
+        let bytes = match self.framing {
+            Framing::Events => self.event(name, data),
+            Framing::Frames => frames::message(name.unwrap_or_default(), data.concat().as_bytes()),
+            Framing::Array => {
+                let before = if self.events.is_empty() { "[" } else { ",\r\n" };
+                [&[before], data].concat().concat().into_bytes()
+            }
+        };
+        let at = match produced {
+            Produced::Prompt => self.pace.at(0),
+            Produced::Answer(n) => self.pace.at(n),
+            Produced::Everything => self.events.last().map_or(self.pace.ttft, |event| event.at),
+        };
+        self.events.push(Event {
+            bytes: bytes.into(),
+            at,
+            produced,
+            tells,
+        });
+    }
+
+    fn event(&self, name: Option<&str>, data: &[&str]) -> Vec<u8> {
         let line = if self.crlf { "\r\n" } else { "\n" };
         let size = data.iter().map(|part| part.len()).sum::<usize>() + name.map_or(0, str::len) + 24;
         let mut bytes = Vec::with_capacity(size);
@@ -136,17 +193,7 @@ impl Script {
         for part in data.iter().chain(&[line, line]) {
             bytes.extend_from_slice(part.as_bytes());
         }
-        let at = match produced {
-            Produced::Prompt => self.pace.at(0),
-            Produced::Answer(n) => self.pace.at(n),
-            Produced::Everything => self.events.last().map_or(self.pace.ttft, |event| event.at),
-        };
-        self.events.push(Event {
-            bytes: bytes.into(),
-            at,
-            produced,
-            tells,
-        });
+        bytes
     }
 
     /// Makes the reply go wrong. `error` is an error as the dialect puts it into a stream: its event name and data.
@@ -186,7 +233,13 @@ impl Script {
     ///
     /// # Errors
     /// If compressing fails, which for a body in memory it does not.
-    pub fn play(self, bill: Bill, started: Instant, chunks: Chunks, gzip: bool) -> io::Result<Body> {
+    pub fn play(mut self, bill: Bill, started: Instant, chunks: Chunks, gzip: bool) -> io::Result<Body> {
+        if self.framing == Framing::Array && matches!(self.end, End::Regular | End::Error) {
+            let last = self.events.last_mut();
+            if let Some(event) = last {
+                event.bytes = [&event.bytes[..], b"]"].concat().into();
+            }
+        }
         let mut writes = cuts::writes(&self.events, chunks);
         if gzip {
             writes = cuts::compressed(writes, matches!(self.end, End::Regular | End::Error))?;

@@ -37,7 +37,7 @@ pub enum Kind {
     Plain,
     /// Emoji, CJK and accents: almost every piece has characters of several bytes.
     Unicode,
-    /// The arguments of a tool call; their length is their own.
+    /// The arguments of a tool call; their length is their own, and the number asked for tells several calls apart.
     Arguments,
 }
 
@@ -104,23 +104,34 @@ impl Texts {
         answers.insert((kind, tokens), Arc::clone(&answer));
         answer
     }
+
+    /// An answer that says exactly this.
+    pub fn said(&self, text: &str) -> Arc<Answer> {
+        Arc::new(Answer::cut(text, u64::MAX, true))
+    }
 }
 
 impl Answer {
     fn new(kind: Kind, tokens: u64) -> Self {
+        let arguments;
         let (source, tokens) = match kind {
             Kind::Plain => (PLAIN, tokens),
             Kind::Unicode => (UNICODE, tokens),
-            Kind::Arguments => (ARGUMENTS, u64::MAX),
+            Kind::Arguments if tokens == 0 => (ARGUMENTS, u64::MAX),
+            Kind::Arguments => {
+                arguments = ARGUMENTS.replace("\"days\":3", &format!("\"days\":{}", 3 + tokens));
+                (arguments.as_str(), u64::MAX)
+            }
         };
+        Self::cut(source, tokens, kind == Kind::Arguments)
+    }
+
+    /// `tokens` tokens of the source, or the whole of it once.
+    fn cut(source: &str, tokens: u64, once: bool) -> Self {
         let whole = pieces_of(source);
         let mut pieces: Vec<Piece> = Vec::new();
         let mut so_far = 0;
-        let rounds = if kind == Kind::Arguments {
-            whole.len()
-        } else {
-            usize::MAX
-        };
+        let rounds = if once { whole.len() } else { usize::MAX };
         // Around the source, which is cut where its texts meet, again and again; what no longer fits becomes " and".
         for (text, count) in whole.iter().cycle().take(rounds) {
             if so_far >= tokens {
@@ -128,7 +139,11 @@ impl Answer {
             }
             let fits = so_far + count <= tokens;
             let text = if fits { text.as_str() } else { " and" };
-            let text = if pieces.is_empty() { text.trim_start() } else { text };
+            let text = if pieces.is_empty() && !once {
+                text.trim_start()
+            } else {
+                text
+            };
             so_far += if fits { *count } else { 1 };
             pieces.push(Piece {
                 text: text.to_owned(),

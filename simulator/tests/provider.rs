@@ -8,8 +8,14 @@ mod support;
 #[path = "provider/anthropic.rs"]
 mod anthropic;
 #[cfg(test)]
+#[path = "provider/bedrock.rs"]
+mod bedrock;
+#[cfg(test)]
 #[path = "provider/books.rs"]
 mod books;
+#[cfg(test)]
+#[path = "provider/gemini.rs"]
+mod gemini;
 #[cfg(test)]
 #[path = "provider/openai.rs"]
 mod openai;

@@ -6,6 +6,7 @@
 
 use super::Arrival;
 use super::notes::Notes;
+use super::ordering;
 use super::sent::Body;
 use super::{subjects, told, want};
 use crate::endpoint::Endpoint;
@@ -13,7 +14,8 @@ use crate::fault::{Fault, Limited};
 use crate::limit::admit::{self, Asked, Denied, Grant, Subject};
 use crate::limit::judge::{self, Asking, Obstacle, Rest, RuleName, Scope, Want};
 use crate::limit::store::Books;
-use crate::route::{self, Leg};
+use crate::route::Leg;
+use crate::translate::Written;
 use crate::world::{ModelId, ProviderId};
 
 /// Where a request is to go.
@@ -22,6 +24,12 @@ pub(super) struct Course {
     pub(super) model: Option<ModelId>,
     pub(super) body: Body,
     pub(super) legs: Vec<Leg>,
+    /// What stands for the session it belongs to.
+    pub(super) session: Option<u64>,
+    /// The client's body, where a leg needs it in other words.
+    pub(super) original: Option<Vec<u8>>,
+    /// The body in the words of one of the legs' providers.
+    pub(super) written: Option<(Leg, Written)>,
 }
 
 /// A request that may go on.
@@ -88,7 +96,7 @@ pub(super) fn admit(
             .find(|found| !turned.contains(found));
         if let Some((whose, rule)) = fresh {
             turned.push((whose, rule));
-            if let Some((model, legs)) = cheaper(arrival, course.model, at) {
+            if let Some((model, legs)) = cheaper(arrival, course.model, at, course.session, books) {
                 notes.downgrade(course.model, rule);
                 (course.model, course.legs) = (Some(model), legs);
                 continue;
@@ -221,7 +229,13 @@ fn ask_providers(
 }
 
 /// The model that takes the place of another, if the caller may use it and it can be reached as the other was.
-fn cheaper(arrival: &Arrival, model: Option<ModelId>, at: Option<ProviderId>) -> Option<(ModelId, Vec<Leg>)> {
+fn cheaper(
+    arrival: &Arrival,
+    model: Option<ModelId>,
+    at: Option<ProviderId>,
+    session: Option<u64>,
+    books: &mut Books<'_>,
+) -> Option<(ModelId, Vec<Leg>)> {
     let world = &arrival.world;
     let cheaper = world.model(model?)?.cheaper?;
     let may = arrival
@@ -230,8 +244,7 @@ fn cheaper(arrival: &Arrival, model: Option<ModelId>, at: Option<ProviderId>) ->
         .is_some_and(|key| key.models.contains(cheaper));
     let legs = match at {
         _ if !may => return None,
-        Some(provider) => route::for_model_at(world, cheaper, provider, arrival.dialect),
-        None => route::for_model(world, cheaper, arrival.dialect),
+        at => ordering::legs(arrival, cheaper, at, session, books),
     };
     (!legs.is_empty()).then_some((cheaper, legs))
 }

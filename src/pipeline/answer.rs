@@ -1,12 +1,18 @@
 //! The answer to a request on its way: whose it is, how its head goes on to the client, what its bytes say.
 
+use std::borrow::Cow;
+
 use super::Now;
-use super::attempt::{Attempt, ReplyHead};
+use super::attempt::{Attempt, Heading, Onward, Reader, ReplyHead};
+use super::failover::Reason;
+use super::hold::{Held, Until};
 use super::sent::{Body, Sent};
 use super::told::RATE_HEADERS;
+use crate::dialect::Told;
 use crate::fault::{Answer, Fault};
 use crate::headers::Headers;
 use crate::meter::{Meter, Passed};
+use crate::translate::{Speech, Translation};
 
 /// Whose an answer is.
 #[derive(Debug, PartialEq, Eq)]
@@ -19,22 +25,16 @@ pub enum Answering {
     Envoys(Answer),
 }
 
-/// Headers of a reply that concern the provider and its customer (the gateway's operator) alone.
+/// The header by which the host is told to begin another attempt.
+pub(super) const RETRY: &str = "x-tollgate-retry";
+
+/// Headers of a reply that concern the provider and its customer (the gateway's operator) alone. What begins with
+/// `x-tollgate-` is ours alone to set, too.
 const PROVIDER_HEADERS: &[&str] = &[
     "set-cookie",
     "openai-organization",
     "openai-project",
     "anthropic-organization-id",
-    // Ours alone to set.
-    "x-tollgate-request-id",
-    "x-tollgate-retry",
-    "x-tollgate-clamped",
-    "x-tollgate-downgraded",
-    "x-tollgate-limit",
-    "x-tollgate-loop",
-    "x-tollgate-model",
-    "x-tollgate-warning",
-    "x-tollgate-would-deny",
     // Promises about another host.
     "alt-svc",
     "strict-transport-security",
@@ -42,83 +42,204 @@ const PROVIDER_HEADERS: &[&str] = &[
     "report-to",
 ];
 
+/// Further headers that say something of the provider's own words, where the client gets others.
+const FOREIGN_HEADERS: &[&str] = &["content-length", "content-encoding", "content-disposition", "etag"];
+
 impl Sent {
     /// The head of a reply. `ends` says that no body follows.
-    pub fn reply_head(&mut self, headers: &Headers, ends: bool, now: Now) -> ReplyHead {
+    pub fn reply_head(&mut self, headers: &Headers, ends: bool, now: Now) -> Heading {
         let status = headers
             .text(":status")
             .and_then(|status| status.parse().ok())
             .unwrap_or(0);
+        if let Some(attempt) = self.attempts.last_mut() {
+            attempt.status = Some(status);
+            attempt.ended = ends.then_some(now);
+            attempt.unreadable = headers.has_encoded_body();
+        }
+        self.learn_from(headers, status, now);
+        if let Some(reason) = Reason::of_status(status)
+            && let Some(next) = self.next_for(reason, now)
+        {
+            return Heading::Passes(self.mark(reason, next));
+        }
+        let mut head = self.head(headers);
+        let refusal = match status {
+            401 | 403 => Some(Fault::ProviderCredential),
+            // The words of others name the account that is out of patience.
+            402 => Some(Fault::ProviderExhausted),
+            429 => Some(Fault::ProviderBusy),
+            _ => None,
+        };
+        if let Some(fault) = refusal {
+            return Heading::Passes(self.replaced(head, fault));
+        }
+        let speech = self.attempts.last().map_or(Speech::Same, |attempt| attempt.speech);
+        match speech {
+            Speech::Same => self.same_head(head, headers, status, ends),
+            Speech::Translated(..) if ends => Heading::Passes(self.replaced(head, Fault::ProviderGarbled)),
+            Speech::Translated(..) => {
+                for name in FOREIGN_HEADERS.iter().filter(|name| headers.has(name)) {
+                    head.remove.push(Cow::Borrowed(name));
+                }
+                self.foreign_head(head, headers, status);
+                Heading::Held
+            }
+        }
+    }
+
+    /// What is said in the head of any answer.
+    fn head(&self, headers: &Headers) -> ReplyHead {
+        let mut head = ReplyHead::default();
+        for (name, _) in headers.iter() {
+            let Ok(name) = core::str::from_utf8(name) else {
+                continue;
+            };
+            if PROVIDER_HEADERS.contains(&name) || name.starts_with("x-tollgate-") {
+                head.remove.push(name.to_owned().into());
+            }
+        }
+        let told = self.told_headers();
+        if told.iter().any(|(name, _)| RATE_HEADERS.contains(name)) {
+            let theirs = RATE_HEADERS.iter().copied().filter(|name| headers.has(name));
+            head.remove.extend(theirs.map(Cow::Borrowed));
+        }
+        head.remove
+            .retain(|removed| told.iter().all(|(name, _)| *name != &**removed));
+        head.set.extend(told);
+        head
+    }
+
+    /// What every answer says of how it came about.
+    pub(super) fn told_headers(&self) -> Vec<(&'static str, String)> {
+        let mut told = Vec::new();
+        if !self.arrival.request_id.is_empty() {
+            told.push(("x-tollgate-request-id", self.arrival.request_id.to_string()));
+        }
+        if let Some(attempt) = self.attempts.last() {
+            if let Some(provider) = self.provider(&attempt.leg) {
+                told.push(("x-tollgate-provider", provider.name.to_string()));
+            }
+            told.push(("x-tollgate-attempts", self.attempts.len().to_string()));
+        }
+        if let Some(model) = self.model.and_then(|id| self.arrival.world.model(id)) {
+            told.push(("x-tollgate-model", model.name.to_string()));
+        }
+        told.extend(self.notes.headers(&self.arrival.world));
+        told
+    }
+
+    /// The head of an answer that goes through as it is: held only where another provider could be tried.
+    fn same_head(&mut self, mut head: ReplyHead, headers: &Headers, status: u16, ends: bool) -> Heading {
         let endpoint = self.endpoint();
         let hides = match &self.body {
             Body::Json(ask) => ask.lacks_usage(),
             Body::Form { .. } | Body::Opaque => false,
         };
-        let mut head = ReplyHead {
-            remove: PROVIDER_HEADERS
-                .iter()
-                .copied()
-                .filter(|name| headers.has(name))
-                .collect(),
-            ..ReplyHead::default()
-        };
-        if !self.arrival.request_id.is_empty() {
-            head.set
-                .push(("x-tollgate-request-id", self.arrival.request_id.to_string()));
-        }
-        let told = self.notes.headers(&self.arrival.world, self.model);
-        if told.iter().any(|(name, _)| RATE_HEADERS.contains(name)) {
-            let theirs = RATE_HEADERS.iter().copied().filter(|name| headers.has(name));
-            head.remove.extend(theirs);
-        }
-        head.set.extend(told);
-        let refusal = matches!(status, 401 | 403).then_some(Fault::ProviderCredential);
-        let refusal_body = refusal
-            .as_ref()
-            .map(|fault| fault.body(self.arrival.dialect, &self.arrival.request_id));
+        let more = self.attempts.len() < self.most_attempts();
         let Some(attempt) = self.attempts.last_mut() else {
-            return head;
+            return Heading::Passes(head);
         };
-        attempt.status = Some(status);
-        attempt.ended = ends.then_some(now);
-        if let Some(fault) = refusal {
-            head.status = Some(fault.status());
-            head.remove
-                .extend(["content-length", "content-encoding", "www-authenticate"]);
-            head.set.push(("content-type", "application/json".to_owned()));
-            attempt.fault = Some(fault);
-            attempt.replacement = refusal_body;
-            return head;
-        }
-        let media = headers.text("content-type").unwrap_or_default();
-        let streaming = media
-            .trim_start()
-            .get(..17)
-            .is_some_and(|m| m.eq_ignore_ascii_case("text/event-stream"));
-        attempt.unreadable = headers.has_encoded_body();
+        let streaming = is_stream(headers);
+        let success = (200..300).contains(&status);
         if !attempt.unreadable {
-            let success = (200..300).contains(&status);
-            attempt.meter = Some(Meter::new(endpoint, streaming, hides && streaming, success));
+            attempt.reader = Reader::Meter(Meter::new(endpoint, streaming, hides && streaming, success));
         }
         if hides && streaming {
-            head.remove.push("content-length");
+            head.remove.push("content-length".into());
+        }
+        let judged = more && !ends && !attempt.unreadable && attempt.speech.api(endpoint).is_some();
+        let until = match (success, streaming) {
+            _ if !judged => None,
+            (true, true) => Some(Until::FirstToken),
+            (true, false) => Some(Until::Beginning),
+            (false, _) if (400..500).contains(&status) => Some(Until::Error),
+            (false, _) => None,
+        };
+        match until {
+            None => Heading::Passes(head),
+            Some(until) => {
+                attempt.held = Some(Held {
+                    head,
+                    bytes: Vec::new(),
+                    until,
+                });
+                Heading::Held
+            }
+        }
+    }
+
+    /// The head of an answer that is to be translated.
+    fn foreign_head(&mut self, mut head: ReplyHead, headers: &Headers, status: u16) {
+        let (stream, asked) = match &self.body {
+            Body::Json(ask) => (ask.stream, ask.model.clone()),
+            Body::Form { .. } | Body::Opaque => (false, String::new()),
+        };
+        let stream_usage = match &self.body {
+            Body::Json(ask) => !ask.lacks_usage(),
+            Body::Form { .. } | Body::Opaque => false,
+        };
+        let told = Told {
+            model: &asked,
+            id: &self.answer_id(),
+            created: u64::try_from(self.arrival.since.seconds().0).unwrap_or_default(),
+            stream_usage,
+        };
+        let Some(attempt) = self.attempts.last_mut() else {
+            return;
+        };
+        let until = match (attempt.speech, (200..300).contains(&status)) {
+            (Speech::Translated(client, api), true) if !attempt.unreadable => {
+                let translation = Translation::new(client, api, is_stream(headers), stream, &told);
+                head.set.push(("content-type", translation.content_type().to_owned()));
+                if stream {
+                    head.set.push(("cache-control", "no-cache".to_owned()));
+                }
+                attempt.reader = Reader::Translation(Box::new(translation));
+                Until::Translated
+            }
+            // Without a translation it is known to be garbled.
+            (_, true) => Until::Translated,
+            (_, false) => Until::Error,
+        };
+        attempt.held = Some(Held {
+            head,
+            bytes: Vec::new(),
+            until,
+        });
+    }
+
+    /// Our answer takes the place of the provider's, from its head on.
+    fn replaced(&mut self, mut head: ReplyHead, fault: Fault) -> ReplyHead {
+        let answer = fault.answer(self.arrival.dialect, &self.arrival.request_id);
+        head.status = Some(answer.status);
+        for name in ["content-length", "content-encoding", "www-authenticate"] {
+            head.remove.push(name.into());
+        }
+        head.set.extend(answer.headers);
+        if let Some(attempt) = self.attempts.last_mut() {
+            attempt.fault = Some(fault);
+            attempt.replacement = Some(answer.body);
         }
         head
     }
 
     /// Whether the time of the next chunk matters: until the first token of a stream, and at the end.
     pub fn wants_time(&self) -> bool {
-        self.attempts
-            .last()
-            .and_then(|attempt| attempt.meter.as_ref())
-            .is_some_and(|meter| meter.first_token_ns().is_none())
+        self.attempts.last().is_some_and(|attempt| {
+            attempt.held.is_some() || !matches!(attempt.reader, Reader::Nobody) && attempt.first_token_ns().is_none()
+        })
     }
 
     /// Bytes of a reply. What passes on to the client comes back.
-    pub fn reply_chunk(&mut self, chunk: &[u8], now: Now, end: bool) -> Passed {
+    pub fn reply_chunk(&mut self, chunk: &[u8], now: Now, end: bool) -> Onward {
         match self.attempts.last_mut() {
-            Some(attempt) => attempt.chunk(chunk, now, end),
-            None => Passed::Unchanged,
+            Some(attempt) if attempt.held.is_some() => self.held_chunk(chunk, now, end),
+            Some(attempt) => match attempt.chunk(chunk, now, end) {
+                Passed::Unchanged => Onward::Unchanged,
+                Passed::Replaced(bytes) => Onward::Replaced(bytes),
+            },
+            None => Onward::Unchanged,
         }
     }
 
@@ -143,6 +264,11 @@ impl Sent {
             true => None,
             false => number().filter(|number| read_there && *number > self.attempts.len()),
         };
+        let given_up = self.attempts.last().is_some_and(|attempt| attempt.moved.is_some());
+        if answered && given_up && unseen.is_none() {
+            // For another attempt, which the host did not begin.
+            return Answering::Envoys(self.unanswered(503));
+        }
         let read = answered && unseen.is_none();
         if read && status < 400 {
             return Answering::Read;
@@ -165,6 +291,7 @@ impl Sent {
     /// Whether the latest attempt's answer had this status when it was passed on.
     fn told(&self, status: u16) -> bool {
         let told = |attempt: &Attempt| match &attempt.fault {
+            _ if attempt.moved.is_some() => None,
             Some(fault) => Some(fault.status()),
             None => attempt.status,
         };
@@ -174,6 +301,7 @@ impl Sent {
     /// Envoy answers by itself with this status, because no provider did; what the client is told instead.
     pub(super) fn unanswered(&mut self, status: u16) -> Answer {
         let fault = match status {
+            _ if self.fault.is_some() => return self.again(),
             408 if !self.begun() => Fault::BodyLate,
             408 | 504 => Fault::ProviderSilent,
             // No other 500 is Envoy's own than one that our provider role gave up with.
@@ -183,11 +311,15 @@ impl Sent {
             },
             _ => Fault::ProviderUnreachable,
         };
-        let mut answer = fault.answer(self.arrival.dialect, &self.arrival.request_id);
-        answer
-            .headers
-            .extend(self.notes.headers(&self.arrival.world, self.model));
         self.fault = Some(fault);
+        self.again()
+    }
+
+    /// Our answer in the place of any provider's.
+    pub(super) fn again(&self) -> Answer {
+        let fault = self.fault.as_ref().unwrap_or(&Fault::Internal);
+        let mut answer = fault.answer(self.arrival.dialect, &self.arrival.request_id);
+        answer.headers.extend(self.told_headers());
         answer
     }
 
@@ -195,4 +327,24 @@ impl Sent {
     pub fn open(&self) -> bool {
         self.fault.is_none() && self.attempts.last().is_none_or(|attempt| attempt.ended.is_none())
     }
+}
+
+/// A head that has the host begin another attempt, at this cluster.
+pub(super) fn marked(cluster: Option<String>) -> ReplyHead {
+    ReplyHead {
+        set: vec![(RETRY, "1".to_owned())],
+        moves_to: cluster,
+        ..ReplyHead::default()
+    }
+}
+
+/// Whether a reply is a stream of events, of one kind or another.
+fn is_stream(headers: &Headers) -> bool {
+    const STREAMS: [&str; 2] = ["text/event-stream", "application/vnd.amazon.eventstream"];
+    let media = headers.text("content-type").unwrap_or_default().trim_start();
+    STREAMS.iter().any(|stream| {
+        media
+            .get(..stream.len())
+            .is_some_and(|beginning| beginning.eq_ignore_ascii_case(stream))
+    })
 }

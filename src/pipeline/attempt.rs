@@ -1,14 +1,23 @@
 //! One attempt at a provider: what is sent, what comes back, and what that costs.
 
+use std::borrow::Cow;
+use std::time::Duration;
+
 use super::Now;
 use super::departure::Departure;
+use super::failover::Reason;
+use super::hold::Held;
+use crate::conversation::Losses;
 use crate::endpoint::Endpoint;
 use crate::estimate;
 use crate::fault::Fault;
+use crate::health::quota::Quota;
+use crate::health::{Lease, Sign};
 use crate::meter::{Meter, Passed, Reading};
 use crate::price::{Nanodollars, Price};
 use crate::record::{Bill, Cost};
 use crate::route::Leg;
+use crate::translate::{Speech, Translation};
 use crate::usage::Usage;
 
 /// Why a stream is over although nothing said its end.
@@ -37,25 +46,81 @@ pub struct ReplyHead {
     /// Another status.
     pub status: Option<u16>,
     /// Headers to drop.
-    pub remove: Vec<&'static str>,
+    pub remove: Vec<Cow<'static, str>>,
     /// Headers to set.
     pub set: Vec<(&'static str, String)>,
+    /// Where the next attempt goes instead, because this one is given up. The host begins it when it sees the head.
+    pub moves_to: Option<String>,
+}
+
+/// What becomes of the head of a reply.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Heading {
+    /// It goes on, changed so.
+    Passes(ReplyHead),
+    /// It is held until [`Onward::Released`].
+    Held,
+}
+
+/// What becomes of a chunk of a reply.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Onward {
+    /// It passes as it is.
+    Unchanged,
+    /// These bytes take its place (possibly none).
+    Replaced(Vec<u8>),
+    /// Neither it nor the head passes yet.
+    Held,
+    /// The head passes, changed so, and these bytes in the place of the chunk.
+    Released(ReplyHead, Vec<u8>),
 }
 
 /// One attempt, begun.
 #[derive(Debug)]
 pub struct Attempt {
     pub(super) leg: Leg,
+    /// Where in the order of legs that is.
+    pub(super) index: usize,
+    pub(super) speech: Speech,
+    /// When it began; 0 where that was not seen.
+    pub(super) since: Now,
     pub(super) status: Option<u16>,
-    /// Reads the answer; `None` before its head, and for an answer that cannot be read.
-    pub(super) meter: Option<Meter>,
+    pub(super) reader: Reader,
     /// Whether the answer's bytes are of no form that is read (compressed against our word).
     pub(super) unreadable: bool,
     /// When the answer was complete.
     pub(super) ended: Option<Now>,
+    /// What is held back of the answer.
+    pub(super) held: Option<Held>,
+    /// Given up for another, and why.
+    pub(super) moved: Option<Reason>,
     /// Instead of the provider's answer, ours.
     pub(super) fault: Option<Fault>,
     pub(super) replacement: Option<Vec<u8>>,
+    /// What of the request did not reach the provider.
+    pub(super) losses: Losses,
+    /// When it began, in milliseconds of the clock that all workers share; 0 where that was not seen.
+    pub(super) began: u64,
+    /// The leave to try the provider, where it is a trial.
+    pub(super) trial: Option<Lease>,
+    /// How long the provider asks to be left alone.
+    pub(super) wait: Option<Duration>,
+    /// What the provider says is left of its own limits.
+    pub(super) quota: Quota,
+    /// What the provider's health has taken note of.
+    pub(super) noted: Option<Sign>,
+}
+
+/// Who reads an answer.
+#[derive(Debug, Default)]
+pub(super) enum Reader {
+    /// Nobody: before its head, and for an answer that cannot be read.
+    #[default]
+    Nobody,
+    /// It goes through as it is.
+    Meter(Meter),
+    /// It is put into the client's words.
+    Translation(Box<Translation>),
 }
 
 /// What an attempt's request was, as far as its bill depends on it.
@@ -68,15 +133,26 @@ pub(super) struct Asked {
 }
 
 impl Attempt {
-    pub(super) fn new(leg: Leg) -> Self {
+    pub(super) fn new(leg: Leg, index: usize, speech: Speech, since: Now) -> Self {
         Self {
             leg,
+            index,
+            speech,
+            since,
             status: None,
-            meter: None,
+            reader: Reader::Nobody,
             unreadable: false,
             ended: None,
+            held: None,
+            moved: None,
             fault: None,
             replacement: None,
+            losses: Losses::default(),
+            began: 0,
+            trial: None,
+            wait: None,
+            quota: Quota::default(),
+            noted: None,
         }
     }
 
@@ -85,23 +161,43 @@ impl Attempt {
         if end && self.ended.is_none() {
             self.ended = Some(now);
         }
+        if self.moved.is_some() {
+            return Passed::Replaced(Vec::new());
+        }
         if self.fault.is_some() {
             return Passed::Replaced(self.replacement.take().unwrap_or_default());
         }
-        match &mut self.meter {
-            Some(meter) => meter.feed(chunk, now.0, end),
-            None => Passed::Unchanged,
+        match &mut self.reader {
+            Reader::Nobody => Passed::Unchanged,
+            Reader::Meter(meter) => meter.feed(chunk, now.0, end),
+            Reader::Translation(translation) => Passed::Replaced(translation.feed(chunk, now.0, end)),
         }
     }
 
     pub(super) fn reading(&self) -> Reading {
-        self.meter.as_ref().map(Meter::reading).unwrap_or_default()
+        match &self.reader {
+            Reader::Nobody => Reading::default(),
+            Reader::Meter(meter) => meter.reading(),
+            Reader::Translation(translation) => translation.reading().clone(),
+        }
+    }
+
+    /// When the first generated content of a stream came.
+    pub(super) fn first_token_ns(&self) -> Option<u64> {
+        match &self.reader {
+            Reader::Nobody => None,
+            Reader::Meter(meter) => meter.first_token_ns(),
+            Reader::Translation(translation) => translation.first_token_ns(),
+        }
     }
 
     /// How it ended: a label.
     pub(super) fn outcome(&self, reading: &Reading, ending: Ending) -> &'static str {
         if let Some(fault) = &self.fault {
             return fault.outcome();
+        }
+        if let Some(reason) = self.moved {
+            return reason.outcome();
         }
         let over = self.ended.is_some() || reading.complete;
         match (self.status, ending) {
@@ -127,7 +223,7 @@ impl Attempt {
             // Whether a provider that had not answered yet bills what it read is not known; that it may is assumed.
             None => ending == Ending::ByProvider,
         };
-        if free || failed || self.fault.is_some() {
+        if free || failed {
             return Bill::Nothing;
         }
         let written = estimate::tokens_from_text_bytes(reading.text_bytes);

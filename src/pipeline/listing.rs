@@ -32,19 +32,21 @@ fn list(arrival: &Arrival) -> Value {
     let names: Vec<&str> = usable(arrival).map(|(_, name)| name).collect();
     let data: Vec<Value> = names.iter().map(|name| entry(arrival.dialect, name)).collect();
     match arrival.dialect {
-        Dialect::OpenAi => json!({"object": "list", "data": data}),
         Dialect::Anthropic => {
             json!({"data": data, "has_more": false, "first_id": names.first(), "last_id": names.last()})
         }
+        Dialect::OpenAi | Dialect::Gemini | Dialect::Bedrock => json!({"object": "list", "data": data}),
     }
 }
 
 /// The times are those of an unknown release: Tollgate knows no model's.
 fn entry(dialect: Dialect, name: &str) -> Value {
     match dialect {
-        Dialect::OpenAi => json!({"id": name, "object": "model", "created": 0, "owned_by": "tollgate"}),
         Dialect::Anthropic => {
             json!({"type": "model", "id": name, "display_name": name, "created_at": "1970-01-01T00:00:00Z"})
+        }
+        Dialect::OpenAi | Dialect::Gemini | Dialect::Bedrock => {
+            json!({"id": name, "object": "model", "created": 0, "owned_by": "tollgate"})
         }
     }
 }

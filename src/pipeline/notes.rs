@@ -89,8 +89,8 @@ impl Notes {
         }
     }
 
-    /// The headers for the answer. `served`: the model in the end.
-    pub(super) fn headers(&self, world: &World, served: Option<ModelId>) -> Vec<Header> {
+    /// The headers for the answer.
+    pub(super) fn headers(&self, world: &World) -> Vec<Header> {
         let mut headers = self.headers.clone();
         let name = |id| world.model(id).map(|model| model.name.to_string());
         if !self.near.is_empty() {
@@ -100,9 +100,8 @@ impl Notes {
             headers.push(("x-tollgate-would-deny", self.would_deny.join(", ")));
         }
         if let Some((from, rule)) = self.downgraded.first()
-            && let (Some(from), Some(served)) = (name(*from), served.and_then(name))
+            && let Some(from) = name(*from)
         {
-            headers.push(("x-tollgate-model", served));
             headers.push(("x-tollgate-downgraded", format!("{from}; {rule}")));
         }
         if let Some((most, _)) = self.clamped {

@@ -4,17 +4,22 @@ use super::admission::{self, Admitted, Course};
 use super::departure::{self, Departure};
 use super::guarding;
 use super::notes::Notes;
+use super::ordering;
+use super::saying;
 use super::sent::{Body, Sent};
 use super::{Arrival, Now, Refused};
 use crate::ask::{self, AskError};
 use crate::endpoint::{self, Endpoint};
 use crate::fault::Fault;
 use crate::headers::Headers;
-use crate::limit::admit::{Grant, Use};
+use crate::limit::admit::{self, Grant, Use};
 use crate::limit::store::{Books, Unwritable};
 use crate::record::Record;
 use crate::route;
 use crate::world::{Allowed, ModelId, ProviderId};
+
+/// The header that names a session, where the key's loop guard has no other.
+const SESSION_HEADER: &str = "x-session-id";
 
 /// A request whose caller is known and whose body is to come.
 #[derive(Debug)]
@@ -77,9 +82,8 @@ impl Received {
     ) -> Self {
         let key = arrival.key.and_then(|key| arrival.world.key(key));
         let guard = key.and_then(|key| key.guard.as_ref());
-        let session = guard
-            .and_then(|guard| headers.value(&guard.session_header))
-            .map(<[u8]>::to_vec);
+        let header = guard.map_or(SESSION_HEADER, |guard| &guard.session_header);
+        let session = headers.value(header).map(<[u8]>::to_vec);
         Self {
             arrival,
             at,
@@ -117,7 +121,7 @@ impl Received {
 
     /// Route, watch, admit.
     pub(super) fn admit(&self, body: &[u8], books: &mut Books<'_>) -> Result<Sent, (Fault, Option<ModelId>)> {
-        let course = self.route(body)?;
+        let course = self.route(body, books)?;
         let model = course.model;
         let watched = match &course.body {
             Body::Json(_) => guarding::watch(&self.arrival, self.session.as_deref(), body, books),
@@ -129,12 +133,21 @@ impl Received {
                 if let Some(found) = found.flatten() {
                     admitted.notes.guard(found);
                 }
+                let lease = match ordering::claim(&self.arrival, &mut admitted.course.legs, books) {
+                    Ok(lease) => lease,
+                    Err(fault) => {
+                        admit::give_back(admitted.grant, books);
+                        return Err((fault, model));
+                    }
+                };
+                let trial = admitted.course.legs.first().copied().zip(lease);
                 Ok(Sent::new(
                     self.arrival.clone(),
                     &self.path,
                     self.posts,
                     admitted,
                     watched,
+                    trial,
                 ))
             }
             Err((fault, model)) => {
@@ -156,13 +169,16 @@ impl Received {
             model: None,
             body: Body::Opaque,
             legs: leg.into_iter().collect(),
+            session: None,
+            original: None,
+            written: None,
         };
         let admitted = Admitted {
             course,
             grant: Grant::default(),
             notes: Notes::default(),
         };
-        Sent::new(self.arrival, &self.path, self.posts, admitted, None)
+        Sent::new(self.arrival, &self.path, self.posts, admitted, None, None)
     }
 
     /// Bytes of the body that are held.
@@ -185,10 +201,10 @@ impl Received {
     pub fn departs(&self, headers: &Headers) -> Departure {
         let provider = self.at.and_then(|id| self.arrival.world.provider(id));
         let mut departure = provider
-            .map(|provider| departure::ahead_of_routing(provider, headers))
+            .map(|provider| departure::ahead_of_routing(provider, 0, headers))
             .unwrap_or_default();
         if headers.has("content-length") && self.body != BodyKind::Opaque {
-            departure.remove.push("content-length");
+            departure.remove.push("content-length".into());
         }
         departure
     }
@@ -207,11 +223,11 @@ impl Received {
         }
     }
 
-    fn route(&self, body: &[u8]) -> Result<Course, (Fault, Option<ModelId>)> {
+    fn route(&self, bytes: &[u8], books: &mut Books<'_>) -> Result<Course, (Fault, Option<ModelId>)> {
         let (name, body) = match &self.body {
             BodyKind::Ask => {
                 let endpoint = self.arrival.endpoint.unwrap_or(Endpoint::Other);
-                let asked = ask::read(endpoint, body).map_err(|error| (Fault::BodyInvalid(error), None))?;
+                let asked = ask::read(endpoint, bytes).map_err(|error| (Fault::BodyInvalid(error), None))?;
                 if asked.model.is_empty() {
                     // Some servers take it for their only model, which nobody has priced.
                     return Err((Fault::BodyInvalid(AskError::ModelMissing), None));
@@ -222,7 +238,7 @@ impl Received {
                 (asked.model.clone(), Body::Json(asked))
             }
             // Where the endpoint is not known, a body that is no readable JSON is the provider's to judge.
-            BodyKind::Json => match ask::read(Endpoint::Other, body) {
+            BodyKind::Json => match ask::read(Endpoint::Other, bytes) {
                 Ok(asked) => (asked.model.clone(), Body::Json(asked)),
                 // Of two models the provider would take one, and which is not known.
                 Err(error @ (AskError::DuplicateMember { .. } | AskError::MemberCase { .. })) => {
@@ -230,9 +246,9 @@ impl Received {
                 }
                 Err(_) => return self.route_unnamed(),
             },
-            BodyKind::Multipart(content_type) => match ask::multipart_model(content_type, body) {
+            BodyKind::Multipart(content_type) => match ask::multipart_model(content_type, bytes) {
                 Ok(Some((name, span))) => {
-                    let bytes = body.len();
+                    let bytes = bytes.len();
                     (name.clone(), Body::Form { name, span, bytes })
                 }
                 Ok(None) => return self.route_unnamed(),
@@ -242,14 +258,18 @@ impl Received {
         };
         match name.is_empty() {
             true => self.route_unnamed(),
-            false => self.route_model(name, body),
+            false => self.route_model(name, body, bytes, books),
         }
     }
 
-    fn route_model(&self, name: String, body: Body) -> Result<Course, (Fault, Option<ModelId>)> {
-        let Arrival {
-            world, dialect, key, ..
-        } = &self.arrival;
+    fn route_model(
+        &self,
+        name: String,
+        body: Body,
+        bytes: &[u8],
+        books: &mut Books<'_>,
+    ) -> Result<Course, (Fault, Option<ModelId>)> {
+        let Arrival { world, key, .. } = &self.arrival;
         let Some(model) = world.model_by_name(&name) else {
             return Err((Fault::ModelUnknown { model: name }, None));
         };
@@ -259,17 +279,22 @@ impl Received {
         if !permitted {
             return Err((Fault::ModelForbidden { model: name }, Some(model)));
         }
-        let legs = match self.at {
-            Some(provider) => route::for_model_at(world, model, provider, *dialect),
-            None => route::for_model(world, model, *dialect),
+        let session = ordering::session(self.session.as_deref(), bytes);
+        let legs = ordering::legs(&self.arrival, model, self.at, session, books);
+        if legs.is_empty() {
+            return Err((Fault::ModelUnknown { model: name }, Some(model)));
+        }
+        let mut course = Course {
+            model: Some(model),
+            body,
+            legs,
+            session,
+            original: None,
+            written: None,
         };
-        match legs.is_empty() {
-            true => Err((Fault::ModelUnknown { model: name }, Some(model))),
-            false => Ok(Course {
-                model: Some(model),
-                body,
-                legs,
-            }),
+        match saying::settle(&self.arrival, &mut course, bytes) {
+            Ok(()) => Ok(course),
+            Err(fault) => Err((fault, Some(model))),
         }
     }
 
@@ -301,6 +326,9 @@ impl Received {
             model: None,
             body: Body::Opaque,
             legs: vec![leg],
+            session: None,
+            original: None,
+            written: None,
         })
     }
 }

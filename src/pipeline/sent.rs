@@ -5,26 +5,29 @@ use std::sync::Arc;
 
 use super::admission::{Admitted, Course};
 use super::attempt::{Asked, Attempt, Begun, Ending};
-use super::departure::{self, Departure};
+use super::departure::{self, Departure, Kept};
+use super::failover::{Reason, nanoseconds};
 use super::guarding::{self, Watched};
 use super::notes::Notes;
+use super::saying;
 use super::subjects;
 use super::{Arrival, Now};
 use crate::ask::{Ask, Edits};
 use crate::endpoint::Endpoint;
-use crate::fault::Fault;
-use crate::handoff::{Handoff, Place};
+use crate::fault::{Answer, Fault};
+use crate::handoff::{Handoff, Place, Stop};
 use crate::headers::Headers;
+use crate::health::{self, Lease};
 use crate::limit::admit::{self, Grant, Use};
 use crate::limit::habit;
 use crate::limit::store::{Books, Unwritable};
-use crate::meter::Meter;
 use crate::metrics;
 use crate::price::Price;
 use crate::provider::Provider;
 use crate::record::{Attempted, Bill, Record};
 use crate::route::Leg;
-use crate::world::{ModelId, Target};
+use crate::translate::{Speech, Written};
+use crate::world::{ModelId, ProviderId, Target};
 
 /// A request that has somewhere to go.
 #[derive(Debug)]
@@ -35,8 +38,20 @@ pub struct Sent {
     posts: bool,
     pub(super) model: Option<ModelId>,
     pub(super) body: Body,
-    legs: Vec<Leg>,
+    pub(super) legs: Vec<Leg>,
     pub(super) attempts: Vec<Attempt>,
+    /// Which of the legs comes next; `None`: the latest once more.
+    pub(super) next: Option<usize>,
+    /// The client's body, where a backup needs it in other words: whether it can be said in them is asked when it comes to that.
+    original: Option<Vec<u8>>,
+    /// The body in the words of one leg's provider, for the attempt there.
+    written: Option<(Leg, Written)>,
+    /// The leave to try a leg's provider whose rest is over.
+    trial: Option<(Leg, Lease)>,
+    /// Providers that rest from now on, and why.
+    pub(super) rests: Vec<(ProviderId, health::Reason)>,
+    /// Headers of the client's that one provider gets and another does not.
+    kept: Kept,
     /// Answered in the end by us, because no provider did.
     pub(super) fault: Option<Fault>,
     /// Spent inside Tollgate until it left.
@@ -75,17 +90,37 @@ impl Body {
 }
 
 impl Sent {
-    pub(super) fn new(arrival: Arrival, path: &str, posts: bool, admitted: Admitted, watched: Option<Watched>) -> Self {
+    pub(super) fn new(
+        arrival: Arrival,
+        path: &str,
+        posts: bool,
+        admitted: Admitted,
+        watched: Option<Watched>,
+        trial: Option<(Leg, Lease)>,
+    ) -> Self {
         let Admitted { course, grant, notes } = admitted;
-        let Course { model, body, legs } = course;
+        let Course {
+            model,
+            body,
+            legs,
+            original,
+            written,
+            session: _,
+        } = course;
         Self {
             arrival,
             path: path.to_owned(),
             posts,
             model,
             body,
+            next: (!legs.is_empty()).then_some(0),
             legs,
             attempts: Vec::new(),
+            original,
+            written,
+            trial,
+            rests: Vec::new(),
+            kept: Kept::default(),
             fault: None,
             added_ns: 0,
             grant: Some(grant),
@@ -101,41 +136,53 @@ impl Sent {
 
     /// What crosses to the provider role.
     pub fn handoff(&self, place: Place) -> Handoff {
-        let legs = self.legs.iter().map(|leg| {
-            let provider = self.provider(leg).map_or(metrics::NONE, |provider| &provider.name);
-            (
-                provider.to_owned(),
-                self.target(leg)
-                    .map(|target| target.name_for(self.asked_name()).into_owned())
-                    .unwrap_or_default(),
-            )
-        });
-        let path = self.path.clone();
+        let stop = |leg: &Leg| Stop {
+            provider: self
+                .provider(leg)
+                .map_or(metrics::NONE, |provider| &provider.name)
+                .to_owned(),
+            credential: leg.credential,
+            model: self
+                .target(leg)
+                .map(|target| target.name_for(self.asked_name()).into_owned())
+                .unwrap_or_default(),
+        };
         Handoff {
             place,
             begun: self.attempts.len(),
             endpoint: self.endpoint(),
-            path,
+            path: self.path.clone(),
             max_output_tokens: self.notes.longest(),
-            legs: legs.collect(),
+            stream: self.streams(),
+            legs: self.legs.iter().map(stop).collect(),
         }
     }
 
     /// The cluster of the attempt to come.
     pub fn cluster(&self) -> Option<&str> {
-        self.provider(self.leg_to_come()?).map(|provider| &*provider.name)
+        let (_, leg) = self.leg_to_come()?;
+        self.provider(&leg).map(|provider| &*provider.name)
     }
 
     /// How the request's headers go to Envoy's router. A request with one leg is repeated only where its provider
     /// cannot have seen it.
-    pub fn routed(&self, headers: &Headers) -> Departure {
-        match self.legs.len() {
-            0 | 1 => departure::to_router(headers, 1, None),
-            several => departure::to_router(
-                headers,
-                several - 1,
-                Some("5xx,reset,retriable-status-codes,retriable-headers"),
-            ),
+    pub fn routed(&mut self, headers: &Headers) -> Departure {
+        self.kept = Kept::of(headers);
+        match self.most_attempts() {
+            0 | 1 => departure::to_router(headers, 1, None, None),
+            several => {
+                let failover = self.failover();
+                let timeout = match self.streams() {
+                    true => failover.first_token_timeout,
+                    false => failover.answer_timeout,
+                };
+                departure::to_router(
+                    headers,
+                    several - 1,
+                    Some("connect-failure,refused-stream,reset,retriable-headers"),
+                    Some(timeout.as_millis()),
+                )
+            }
         }
     }
 
@@ -144,14 +191,47 @@ impl Sent {
         self.added_ns = self.added_ns.saturating_add(ns);
     }
 
-    /// An attempt begins, with these headers of the request. `None` where the order names a provider that the
+    /// An attempt begins, with these headers of the request.
+    ///
+    /// # Errors
+    ///
+    /// What to tell the client, where there is no time left for another attempt, or the order names a provider that the
     /// configuration does not have.
-    pub fn begin(&mut self, headers: &Headers) -> Option<Begun> {
-        let leg = *self.leg_to_come()?;
-        self.attempts.push(Attempt::new(leg));
-        let provider = self.provider(&leg)?;
-        let departure = departure::to_attempt(provider, &self.path, headers);
-        Some(Begun {
+    pub fn begin(&mut self, headers: &Headers, now: Now, books: &mut Books<'_>) -> Result<Begun, Answer> {
+        self.give_up_unanswered(now);
+        if let Err(Unwritable) = self.note(None, books) {
+            return Err(self.stop(Fault::Internal));
+        }
+        let Some((index, leg)) = self.leg_to_come() else {
+            return Err(self.stop(Fault::Internal));
+        };
+        let late = now.since(self.arrival.since) >= nanoseconds(self.failover().total);
+        if late && self.begun() {
+            return Err(self.stop(Fault::ProviderSilent));
+        }
+        let Some(speech) = self.speech(&leg) else {
+            return Err(self.stop(Fault::Internal));
+        };
+        let mut attempt = Attempt::new(leg, index, speech, now);
+        attempt.began = books.clock.steady;
+        attempt.trial = self.trial.take_if(|(of, _)| *of == leg).map(|(_, lease)| lease);
+        self.attempts.push(attempt);
+        self.next = self.next_unanswered();
+        let Some(provider) = self.provider(&leg) else {
+            return Err(self.stop(Fault::Internal));
+        };
+        let model = self.target(&leg).map(|target| target.name_for(self.asked_name()));
+        let way = departure::Way {
+            provider,
+            credential: leg.credential,
+            speech,
+            model: model.as_deref().unwrap_or_default(),
+            stream: self.streams(),
+            path: &self.path,
+            kept: &self.kept,
+        };
+        let departure = departure::to_attempt(&way, headers);
+        Ok(Begun {
             departure,
             // An edit of an earlier attempt's has left its length in the headers, which are the same.
             translates: self.attempts.iter().any(|attempt| self.translates(&attempt.leg)),
@@ -159,11 +239,42 @@ impl Sent {
         })
     }
 
+    /// An attempt begins after one that never got an answer, or one whose answer broke off before anything of it passed.
+    fn give_up_unanswered(&mut self, now: Now) {
+        let stream = self.streams();
+        let timeout = {
+            let failover = self.failover();
+            nanoseconds(match stream {
+                true => failover.first_token_timeout,
+                false => failover.answer_timeout,
+            })
+        };
+        if let Some(attempt) = self.attempts.last_mut()
+            && attempt.moved.is_none()
+        {
+            let waited = now.since(attempt.since);
+            attempt.held = None;
+            attempt.moved = Some(match attempt.status {
+                _ if attempt.since != Now::default() && waited >= timeout => Reason::Timeout,
+                Some(_) => Reason::Interrupted,
+                None => Reason::Connect,
+            });
+        }
+    }
+
+    /// Nothing is left to be tried: our answer.
+    fn stop(&mut self, fault: Fault) -> Answer {
+        self.fault = Some(fault);
+        self.again()
+    }
+
     /// An attempt begins whose headers have left already, or whose provider role runs where it cannot be seen: only its
     /// answer is read.
     pub fn begin_unseen(&mut self) {
-        if let Some(leg) = self.leg_to_come().copied() {
-            self.attempts.push(Attempt::new(leg));
+        if let Some((index, leg)) = self.leg_to_come() {
+            let speech = self.speech(&leg).unwrap_or(Speech::Same);
+            self.attempts.push(Attempt::new(leg, index, speech, Now::default()));
+            self.next = self.next_unanswered();
         }
     }
 
@@ -178,9 +289,10 @@ impl Sent {
     /// An attempt begins at the provider that the request's own host and path name.
     pub fn begin_here(&mut self, headers: &Headers) -> Departure {
         self.begin_unseen();
-        let provider = self.attempts.last().and_then(|attempt| self.provider(&attempt.leg));
+        let attempt = self.attempts.last();
+        let provider = attempt.and_then(|attempt| Some((self.provider(&attempt.leg)?, attempt.leg.credential)));
         provider
-            .map(|provider| departure::ahead_of_routing(provider, headers))
+            .map(|(provider, credential)| departure::ahead_of_routing(provider, credential, headers))
             .unwrap_or_default()
     }
 
@@ -189,7 +301,10 @@ impl Sent {
         let model = self.target(leg).map(|target| target.name_for(self.asked_name()));
         match &self.body {
             Body::Json(ask) => {
-                ask.lacks_usage() || self.notes.longest().is_some() || model.is_some_and(|model| *model != *ask.model)
+                self.speech(leg) != Some(Speech::Same)
+                    || ask.lacks_usage()
+                    || self.notes.longest().is_some()
+                    || model.is_some_and(|model| model != ask.model)
             }
             Body::Form { name, .. } => model.is_some_and(|model| *model != **name),
             Body::Opaque => false,
@@ -198,13 +313,33 @@ impl Sent {
 
     /// The body in the words of the attempt's provider; `None` where the client's bytes will do. Depends on the body
     /// and the leg alone, so every attempt starts from the original.
-    pub fn translate(&self, body: &[u8]) -> Option<Vec<u8>> {
-        let model = self
-            .attempts
-            .last()
-            .and_then(|attempt| self.target(&attempt.leg))
-            .map(|target| target.name_for(self.asked_name()));
-        match &self.body {
+    ///
+    /// # Errors
+    ///
+    /// What to tell the client, where the provider's API has no words for what it asks.
+    pub fn translate(&mut self, body: &[u8]) -> Result<Option<Vec<u8>>, Answer> {
+        let Some(attempt) = self.attempts.last() else {
+            return Ok(None);
+        };
+        let (leg, speech) = (attempt.leg, attempt.speech);
+        if let Speech::Translated(..) = speech {
+            // What an answer is cut down to has come up since.
+            let ready = self
+                .written
+                .take()
+                .filter(|(of, _)| *of == leg && self.notes.longest().is_none());
+            return match ready.map_or_else(|| self.say(&leg, body), |(_, written)| Ok(written)) {
+                Ok(written) => {
+                    if let Some(attempt) = self.attempts.last_mut() {
+                        attempt.losses = written.losses;
+                    }
+                    Ok(Some(written.body))
+                }
+                Err(fault) => Err(self.stop(fault)),
+            };
+        }
+        let model = self.target(&leg).map(|target| target.name_for(self.asked_name()));
+        Ok(match &self.body {
             Body::Json(ask) => {
                 let edits = Edits {
                     model: model.as_deref().filter(|model| *model != ask.model),
@@ -213,11 +348,52 @@ impl Sent {
                 };
                 ask.rewrite(body, edits)
             }
-            Body::Form { name, span, .. } => {
-                let model = model.filter(|model| **model != **name)?;
-                Some([body.get(..span.start)?, model.as_bytes(), body.get(span.end..)?].concat())
-            }
+            Body::Form { name, span, .. } => model
+                .filter(|model| **model != **name)
+                .and_then(|model| Some([body.get(..span.start)?, model.as_bytes(), body.get(span.end..)?].concat())),
             Body::Opaque => None,
+        })
+    }
+
+    /// The body in the words of a leg's provider, if that has words for all that matters.
+    fn say(&self, leg: &Leg, body: &[u8]) -> Result<Written, Fault> {
+        let Body::Json(ask) = &self.body else {
+            return Err(Fault::Internal);
+        };
+        let words = saying::words(&self.arrival, self.model, &ask.model, leg, self.notes.longest());
+        words.ok_or(Fault::Internal)?.say(body)
+    }
+
+    /// Whether a leg's provider has words for all that matters in the request, as far as that is known.
+    pub(super) fn can_say(&self, leg: &Leg) -> bool {
+        match (self.speech(leg), &self.original) {
+            (Some(Speech::Translated(..)), Some(body)) => self.say(leg, body).is_ok(),
+            (Some(_), _) => true,
+            (None, _) => false,
+        }
+    }
+
+    /// How a leg's provider is spoken to.
+    fn speech(&self, leg: &Leg) -> Option<Speech> {
+        saying::speech(&self.arrival, leg)
+    }
+
+    /// Whether the client asked for a stream.
+    fn streams(&self) -> bool {
+        matches!(&self.body, Body::Json(ask) if ask.stream)
+    }
+
+    /// An id for the answer, where its provider gives none: letters and digits.
+    pub(super) fn answer_id(&self) -> String {
+        let id: String = self
+            .arrival
+            .request_id
+            .chars()
+            .filter(char::is_ascii_alphanumeric)
+            .collect();
+        match id.is_empty() {
+            true => format!("{:x}", self.arrival.since.0),
+            false => id,
         }
     }
 
@@ -225,6 +401,11 @@ impl Sent {
     pub fn record<'w>(&'w self, ending: Ending, now: Now) -> Record<'w> {
         let mut record = self.arrival.record(self.model, "interrupted_by_client", true, now);
         record.remarks = self.notes.remarks(&self.arrival.world);
+        let world = &self.arrival.world;
+        let rests = self.rests.iter();
+        record.rests = rests
+            .filter_map(|(id, reason)| Some((&*world.provider(*id)?.name, reason.name())))
+            .collect();
         record.added_us = self.begun().then_some(self.added_ns / 1_000);
         let asked = Asked {
             endpoint: self.endpoint(),
@@ -249,7 +430,7 @@ impl Sent {
             let bill = attempt.bill(&asked, &reading, ending, self.price(&attempt.leg).as_deref());
             record.provider = provider;
             record.outcome = outcome;
-            if let Some(first) = attempt.meter.as_ref().and_then(Meter::first_token_ns) {
+            if let Some(first) = attempt.first_token_ns() {
                 record.first_token_ms = Some(Now(first).since(self.arrival.since) / 1_000_000);
                 // Of a stream that was cut it is not known when its last token came.
                 record.per_token_us = attempt.ended.and_then(|ended| {
@@ -263,6 +444,8 @@ impl Sent {
                 outcome,
                 bill,
                 undecoded,
+                moved: attempt.moved.map(Reason::name),
+                dropped: attempt.losses.iter().map(|loss| loss.label).collect(),
             });
         }
         if let Some(fault) = &self.fault {
@@ -344,9 +527,13 @@ impl Sent {
         self.arrival.endpoint.unwrap_or(Endpoint::Other)
     }
 
-    /// The last leg is repeated, should Envoy try more often than there are legs.
-    fn leg_to_come(&self) -> Option<&Leg> {
-        self.legs.get(self.attempts.len()).or(self.legs.last())
+    /// The leg of the attempt to come, and its place in the order. The latest is repeated where there is no other, or
+    /// should Envoy try more often than there are legs.
+    fn leg_to_come(&self) -> Option<(usize, Leg)> {
+        let index = self
+            .next
+            .or_else(|| self.attempts.last().map(|attempt| attempt.index))?;
+        self.legs.get(index).map(|leg| (index, *leg))
     }
 
     pub(super) fn provider(&self, leg: &Leg) -> Option<&Provider> {

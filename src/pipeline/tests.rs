@@ -3,7 +3,6 @@
 use super::*;
 use crate::document::Document;
 use crate::limit::store::{Census, Clock, Memory};
-use crate::meter::Passed;
 use crate::metrics::{Metric, Sink};
 use crate::record::Bill;
 use std::collections::BTreeMap;
@@ -43,6 +42,32 @@ trait AskHere {
 impl AskHere for Box<Received> {
     fn ask_here(self, body: &[u8]) -> Result<Box<Sent>, Refused> {
         with_books(|books| self.ask(body, books))
+    }
+}
+
+trait Begins {
+    fn begins(&mut self, headers: &Headers) -> Result<Begun, Answer>;
+}
+
+impl Begins for Sent {
+    fn begins(&mut self, headers: &Headers) -> Result<Begun, Answer> {
+        with_books(|books| self.begin(headers, T0, books))
+    }
+}
+
+/// The head of a reply that goes on at once, or of one that was held and went on as it was.
+fn passed(heading: Heading) -> ReplyHead {
+    match heading {
+        Heading::Passes(head) => head,
+        Heading::Held => panic!("it is held"),
+    }
+}
+
+/// What passes on of a held answer, once it does.
+fn on(onward: Onward) -> Vec<u8> {
+    match onward {
+        Onward::Released(_, bytes) => bytes,
+        other => panic!("{other:?}"),
     }
 }
 
@@ -225,9 +250,9 @@ fn what_is_asked_wrongly_is_refused_with_its_own_status() {
         refused("POST", "/v1/realtime/client_secrets", "tg-agent", Some(decoy)),
         (501, "refused_upgrade")
     );
-    // A model that is there, but not in the client's dialect.
+    // A model that is there, but cannot be asked such a thing.
     assert_eq!(
-        refused("POST", CHAT, "tg-agent", Some(r#"{"model":"claude"}"#)),
+        refused("POST", "/v1/embeddings", "tg-agent", Some(r#"{"model":"claude"}"#)),
         (404, "refused_model_unknown")
     );
 }
@@ -306,7 +331,7 @@ fn the_list_of_models_is_what_the_key_may_use_in_its_dialect() {
 fn each_attempt_goes_out_in_its_own_providers_words() {
     let mut sent = sent(r#"{"model":"best","messages":[]}"#);
     assert_eq!(sent.cluster(), Some("first"));
-    let begun = sent.begin(&head("POST", CHAT, "tg-agent")).unwrap();
+    let begun = sent.begins(&head("POST", CHAT, "tg-agent")).unwrap();
     assert_eq!(begun.next_cluster.as_deref(), Some("second"));
     assert!(begun.departure.set.contains(&(":path", "/v1/chat/completions".into())));
     assert!(begun.departure.set.contains(&(":authority", "first.test".into())));
@@ -317,11 +342,11 @@ fn each_attempt_goes_out_in_its_own_providers_words() {
             .contains(&("authorization", "Bearer sk-FIRST".into()))
     );
     assert_eq!(
-        sent.translate(br#"{"model":"best","messages":[]}"#).unwrap(),
+        sent.translate(br#"{"model":"best","messages":[]}"#).unwrap().unwrap(),
         br#"{"model":"gpt-4o","messages":[]}"#
     );
 
-    let begun = sent.begin(&head("POST", CHAT, "anything")).unwrap();
+    let begun = sent.begins(&head("POST", CHAT, "anything")).unwrap();
     assert!(
         begun
             .departure
@@ -336,7 +361,7 @@ fn each_attempt_goes_out_in_its_own_providers_words() {
             .contains(&("authorization", "Bearer sk-SECOND".into()))
     );
     assert_eq!(
-        sent.translate(br#"{"model":"best","messages":[]}"#).unwrap(),
+        sent.translate(br#"{"model":"best","messages":[]}"#).unwrap().unwrap(),
         br#"{"model":"llama","messages":[]}"#
     );
 }
@@ -358,7 +383,7 @@ fn no_credential_of_the_client_or_of_an_earlier_attempt_is_left() {
         ("api-key", "tg-agent"),
         ("x-api-key", "left"),
     ]);
-    let departure = sent.begin(&headers).unwrap().departure;
+    let departure = sent.begins(&headers).unwrap().departure;
     assert_eq!(departure.remove, ["authorization", "api-key"]);
     assert!(departure.set.contains(&("x-api-key", "sk-THIRD".into())));
     assert!(departure.set.contains(&("anthropic-version", "2023-06-01".into())));
@@ -367,11 +392,11 @@ fn no_credential_of_the_client_or_of_an_earlier_attempt_is_left() {
 #[test]
 fn a_reported_answer_is_priced_exactly() {
     let mut sent = sent(ASK);
-    sent.begin(&Headers::default());
-    sent.reply_head(&reply("200", "application/json"), false, T0);
+    let _ = sent.begins(&Headers::default());
+    let _ = sent.reply_head(&reply("200", "application/json"), false, T0);
     assert_eq!(
-        sent.reply_chunk(ANSWER.as_bytes(), Now(T0.0 + 5_000_000), true),
-        Passed::Unchanged
+        on(sent.reply_chunk(ANSWER.as_bytes(), Now(T0.0 + 5_000_000), true)),
+        ANSWER.as_bytes()
     );
     assert!(!sent.open());
     let record = sent.record(Ending::ByClient, Now(T0.0 + 7_000_000));
@@ -385,20 +410,20 @@ fn a_reported_answer_is_priced_exactly() {
         1
     );
     assert_eq!(
-        seen["tollgate_tokens_total agent payments gpt-4o first input reported"],
+        seen["tollgate_tokens_total agent payments gpt-4o first input reported ok"],
         600
     );
     assert_eq!(
-        seen["tollgate_tokens_total agent payments gpt-4o first cached_input reported"],
+        seen["tollgate_tokens_total agent payments gpt-4o first cached_input reported ok"],
         400
     );
     assert_eq!(
-        seen["tollgate_tokens_total agent payments gpt-4o first output reported"],
+        seen["tollgate_tokens_total agent payments gpt-4o first output reported ok"],
         100
     );
     // 600 × $2.50/M + 400 × $1.25/M + 100 × $10/M = $0.0015 + $0.0005 + $0.001 = $0.003.
     assert_eq!(
-        seen["tollgate_cost_nanodollars_total agent payments gpt-4o first reported"],
+        seen["tollgate_cost_nanodollars_total agent payments gpt-4o first reported ok"],
         3_000_000
     );
 }
@@ -406,23 +431,23 @@ fn a_reported_answer_is_priced_exactly() {
 #[test]
 fn the_usage_event_that_the_client_did_not_ask_for_is_hidden() {
     let mut sent = sent(STREAM);
-    assert!(sent.begin(&Headers::default()).unwrap().translates);
-    let body = String::from_utf8(sent.translate(STREAM.as_bytes()).unwrap()).unwrap();
+    assert!(sent.begins(&Headers::default()).unwrap().translates);
+    let body = String::from_utf8(sent.translate(STREAM.as_bytes()).unwrap().unwrap()).unwrap();
     assert!(body.contains(r#""include_usage":true"#), "{body}");
-    sent.reply_head(&reply("200", "text/event-stream; charset=utf-8"), false, T0);
+    let _ = sent.reply_head(&reply("200", "text/event-stream; charset=utf-8"), false, T0);
     let delta = "data: {\"choices\":[{\"delta\":{\"content\":\"hello\"}}],\"usage\":null}\n\n";
     assert_eq!(
-        sent.reply_chunk(delta.as_bytes(), Now(T0.0 + 3_000_000), false),
-        Passed::Unchanged
+        on(sent.reply_chunk(delta.as_bytes(), Now(T0.0 + 3_000_000), false)),
+        delta.as_bytes()
     );
     let usage = "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":10,\"completion_tokens\":5}}\n\n";
     assert_eq!(
         sent.reply_chunk(usage.as_bytes(), T0, false),
-        Passed::Replaced(Vec::new())
+        Onward::Replaced(Vec::new())
     );
     assert_eq!(
         sent.reply_chunk(b"data: [DONE]\n\n", Now(T0.0 + 11_000_000), true),
-        Passed::Unchanged
+        Onward::Unchanged
     );
     let record = sent.record(Ending::ByClient, Now(T0.0 + 11_000_000));
     assert_eq!(record.first_token_ms, Some(3));
@@ -444,8 +469,8 @@ fn the_usage_event_that_the_client_did_not_ask_for_is_hidden() {
 #[test]
 fn a_stream_that_the_client_leaves_is_estimated_and_marked() {
     let mut sent = sent(STREAM);
-    sent.begin(&Headers::default());
-    sent.reply_head(&reply("200", "text/event-stream"), false, T0);
+    let _ = sent.begins(&Headers::default());
+    let _ = sent.reply_head(&reply("200", "text/event-stream"), false, T0);
     for _ in 0..10 {
         let delta = "data: {\"choices\":[{\"delta\":{\"content\":\"twelve bytes\"}}]}\n\n";
         sent.reply_chunk(delta.as_bytes(), T0, false);
@@ -472,10 +497,10 @@ fn a_stream_that_the_client_leaves_is_estimated_and_marked() {
 #[test]
 fn a_failed_attempt_costs_nothing_and_is_counted() {
     let mut sent = sent(ASK);
-    sent.begin(&Headers::default());
-    sent.reply_head(&reply("503", "application/json"), false, T0);
-    sent.begin(&Headers::default());
-    sent.reply_head(&reply("200", "application/json"), false, T0);
+    let _ = sent.begins(&Headers::default());
+    let _ = sent.reply_head(&reply("503", "application/json"), false, T0);
+    let _ = sent.begins(&Headers::default());
+    let _ = sent.reply_head(&reply("200", "application/json"), false, T0);
     sent.reply_chunk(ANSWER.as_bytes(), T0, true);
     let record = sent.record(Ending::ByClient, T0);
     assert_eq!((record.outcome, record.provider), ("ok", "second"));
@@ -484,7 +509,7 @@ fn a_failed_attempt_costs_nothing_and_is_counted() {
     assert_eq!(seen["tollgate_attempts_total gpt-4o second ok"], 1);
     // 1000 × $0.10/M + 100 × $0.40/M: "llama" has no cached price, so cached tokens cost as much as others.
     assert_eq!(
-        seen["tollgate_cost_nanodollars_total agent payments gpt-4o second reported"],
+        seen["tollgate_cost_nanodollars_total agent payments gpt-4o second reported ok"],
         140_000
     );
     assert!(!seen.keys().any(|key| key.contains("cost") && key.contains("first")));
@@ -495,8 +520,8 @@ fn a_model_without_a_price_is_counted_as_unpriced() {
     let mut sent = awaiting(&world(), &head("POST", CHAT, "tg-agent"))
         .ask_here(br#"{"model":"small"}"#)
         .unwrap();
-    sent.begin(&Headers::default());
-    sent.reply_head(&reply("200", "application/json"), false, T0);
+    let _ = sent.begins(&Headers::default());
+    let _ = sent.reply_head(&reply("200", "application/json"), false, T0);
     sent.reply_chunk(ANSWER.as_bytes(), T0, true);
     let record = sent.record(Ending::ByClient, T0);
     assert_eq!(
@@ -508,21 +533,22 @@ fn a_model_without_a_price_is_counted_as_unpriced() {
 #[test]
 fn our_own_refused_credential_is_not_the_clients_fault() {
     let mut sent = sent(ASK);
-    sent.begin(&Headers::default());
+    let _ = sent.begins(&Headers::default());
+    let _ = sent.begins(&Headers::default());
     let head = sent.reply_head(&reply("401", "application/json"), false, T0);
-    assert_eq!(head.status, Some(502));
-    let Passed::Replaced(body) = sent.reply_chunk(b"{\"error\":\"wrong key sk-FIRST\"}", T0, false) else {
+    assert_eq!(passed(head).status, Some(502));
+    let Onward::Replaced(body) = sent.reply_chunk(b"{\"error\":\"wrong key sk-SECOND\"}", T0, false) else {
         panic!()
     };
-    assert!(!String::from_utf8(body).unwrap().contains("sk-FIRST"));
-    assert_eq!(sent.reply_chunk(b"more", T0, true), Passed::Replaced(Vec::new()));
+    assert!(!String::from_utf8(body).unwrap().contains("sk-SECOND"));
+    assert_eq!(sent.reply_chunk(b"more", T0, true), Onward::Replaced(Vec::new()));
     assert_eq!(sent.record(Ending::ByClient, T0).outcome, "provider_credential");
 }
 
 #[test]
 fn an_answer_of_envoys_own_becomes_one_in_the_clients_dialect() {
     let mut sent = sent(ASK);
-    sent.begin(&Headers::default());
+    let _ = sent.begins(&Headers::default());
     let answer = sent.unanswered(503);
     assert_eq!(answer.status, 502);
     let record = sent.record(Ending::ByClient, T0);
@@ -582,7 +608,7 @@ fn where_hosts_choose_only_a_providers_host_is_ours() {
     let mut sent = received.ask_here(ASK.as_bytes()).unwrap();
     sent.begin_unseen();
     assert_eq!(
-        sent.translate(ASK.as_bytes()).unwrap(),
+        sent.translate(ASK.as_bytes()).unwrap().unwrap(),
         ASK.replace("gpt-4o", "llama").as_bytes()
     );
     // A model that this host's provider does not serve.
@@ -604,17 +630,17 @@ fn an_attempt_in_another_vm_needs_the_handoff_alone() {
     let place = crate::handoff::Place { vm: 1, exchange: 2 };
     let text = sent.handoff(place).encode();
     let mut foreign = Foreign::new(world, crate::handoff::Handoff::decode(&text).unwrap());
-    let begun = foreign.begin(&head("POST", "/left/over", "anything")).unwrap();
+    let begun = foreign.begin(&head("POST", "/left/over", "anything"), "first").unwrap();
     assert!(begun.departure.set.contains(&(":path", "/v1/chat/completions".into())));
     assert_eq!(begun.next_cluster.as_deref(), Some("second"));
-    let begun = foreign.begin(&Headers::default()).unwrap();
+    let begun = foreign.begin(&Headers::default(), "second").unwrap();
     assert!(
         begun
             .departure
             .set
             .contains(&("authorization", "Bearer sk-SECOND".into()))
     );
-    let body = String::from_utf8(foreign.translate(STREAM.as_bytes()).unwrap()).unwrap();
+    let body = String::from_utf8(foreign.translate(STREAM.as_bytes()).unwrap().unwrap()).unwrap();
     assert!(
         body.contains(r#""model":"llama""#) && body.contains("include_usage"),
         "{body}"
@@ -675,8 +701,8 @@ fn whatever_can_generate_is_billed_and_reading_it_again_is_not() {
     for (method, tokens) in [("PUT", 1), ("PATCH", 1), ("POST", 1), ("GET", 0), ("DELETE", 0)] {
         let headers = head(method, "/v1/images/generations", "tg-agent");
         let mut sent = awaiting(&world, &headers).ask_here(br#"{"model":"small"}"#).unwrap();
-        let _ = sent.begin(&headers);
-        sent.reply_head(&reply("200", "application/json"), false, T0);
+        let _ = sent.begins(&headers);
+        let _ = sent.reply_head(&reply("200", "application/json"), false, T0);
         let _ = sent.reply_chunk(ANSWER.as_bytes(), T0, true);
         let record = sent.record(Ending::ByProvider, T0);
         let metered = record
@@ -714,7 +740,7 @@ fn where_hosts_choose_a_client_steers_no_router_either() {
 fn it_is_known_whose_an_answer_is() {
     let begun = || {
         let mut sent = sent(ASK);
-        sent.begin(&Headers::default());
+        let _ = sent.begins(&Headers::default());
         sent
     };
     // Nobody answered, and Envoy says so.
@@ -723,8 +749,16 @@ fn it_is_known_whose_an_answer_is() {
     );
     // The provider role has read the head of a failure that is passed on.
     let mut failed = begun();
-    failed.reply_head(&reply("500", "application/json"), false, T0);
-    assert_eq!(failed.answering(500, true, || true, || Some(1)), Answering::Read);
+    let _ = failed.begins(&Headers::default());
+    let _ = failed.reply_head(&reply("500", "application/json"), false, T0);
+    assert_eq!(failed.answering(500, true, || true, || Some(2)), Answering::Read);
+    // It was to be tried elsewhere, and the host did not.
+    let mut failed = begun();
+    let head = passed(failed.reply_head(&reply("500", "application/json"), false, T0));
+    assert_eq!(head.moves_to.as_deref(), Some("second"));
+    assert!(
+        matches!(failed.answering(500, true, || true, || Some(1)), Answering::Envoys(answer) if answer.status == 502)
+    );
     // It failed, and what comes now is the answer of an attempt in another VM.
     assert_eq!(failed.answering(200, true, || true, || Some(2)), Answering::Unread);
     assert_eq!(failed.record(Ending::ByProvider, T0).attempts.len(), 2);
@@ -740,14 +774,14 @@ fn an_attempt_is_dressed_for_its_own_provider_although_another_vm_saw_those_befo
     let headers = head("POST", CHAT, "tg-agent");
     let mut sent = sent(ASK);
     sent.attempt_is(2);
-    let begun = sent.begin(&headers).unwrap();
+    let begun = sent.begins(&headers).unwrap();
     assert!(
         begun
             .departure
             .set
             .contains(&("authorization", "Bearer sk-SECOND".to_owned()))
     );
-    sent.reply_head(&reply("200", "application/json"), false, T0);
+    let _ = sent.reply_head(&reply("200", "application/json"), false, T0);
     let unasked = || unreachable!("the host is asked only where it matters");
     assert_eq!(sent.answering(200, true, || true, unasked), Answering::Read);
     let _ = sent.reply_chunk(ANSWER.as_bytes(), T0, true);
@@ -758,12 +792,18 @@ fn an_attempt_is_dressed_for_its_own_provider_although_another_vm_saw_those_befo
     let place = crate::handoff::Place { vm: 1, exchange: 1 };
     let mut foreign = Foreign::new(world(), super::tests::sent(ASK).handoff(place));
     foreign.attempt_is(2);
-    let begun = foreign.begin(&headers).unwrap();
+    let begun = foreign.begin(&headers, "second").unwrap();
     assert!(
         begun
             .departure
             .set
             .contains(&("authorization", "Bearer sk-SECOND".to_owned()))
     );
-    assert_eq!(begun.next_cluster.as_deref(), Some("second"));
+    assert_eq!(begun.next_cluster, None);
+    // Wherever it is, it gets what belongs there.
+    foreign.attempt_is(2);
+    let begun = foreign.begin(&headers, "first").unwrap();
+    let credential = ("authorization", "Bearer sk-FIRST".to_owned());
+    assert!(begun.departure.set.contains(&credential));
+    assert!(foreign.begin(&headers, "anthropic").is_none());
 }

@@ -58,8 +58,9 @@ struct Under {
 enum Reply {
     /// The provider role, in this VM.
     Elsewhere,
-    /// This role: there is no provider role, or it runs in another VM.
-    Here,
+    /// This role: there is no provider role, or it runs in another VM. How much in the host's buffer stands for what is
+    /// held back.
+    Here(usize),
     /// Nobody: Envoy answered by itself, and this is told instead, once.
     Ours(Option<Vec<u8>>),
 }
@@ -170,8 +171,8 @@ impl HttpContext for Gateway {
         match sent.answering(status, read_there, by_provider, host::attempt) {
             Answering::Read => {}
             Answering::Unread => {
-                read_head(&mut sent, ends);
-                under.reply = Reply::Here;
+                under.reply = Reply::Here(0);
+                return read_head(&mut sent, ends);
             }
             Answering::Envoys(answer) => under.reply = replace(answer, ends),
         }
@@ -182,7 +183,7 @@ impl HttpContext for Gateway {
         if let Stage::Sent(under) = &mut self.stage {
             match &mut under.reply {
                 Reply::Elsewhere => {}
-                Reply::Here => read_chunk(&under.exchange, size, ends),
+                Reply::Here(placed) => return read_chunk(&under.exchange, size, placed, ends),
                 Reply::Ours(body) => {
                     survive(host::replace_body(
                         Side::Response,
@@ -198,11 +199,11 @@ impl HttpContext for Gateway {
     fn on_http_response_trailers(&mut self, _count: usize) -> Action {
         if let Stage::Sent(Under {
             exchange,
-            reply: Reply::Here,
+            reply: Reply::Here(placed),
             ..
-        }) = &self.stage
+        }) = &mut self.stage
         {
-            read_end(exchange);
+            read_end(exchange, placed);
         }
         Action::Continue
     }
@@ -220,6 +221,10 @@ impl HttpContext for Gateway {
                 }
                 if let Ok(mut sent) = under.exchange.try_borrow_mut() {
                     let ending = if sent.open() { ending() } else { Ending::ByProvider };
+                    let noted = with_books(now, |books| sent.note(Some(ending), books));
+                    if let Err(Unwritable) = noted {
+                        observe(&metrics::INTERNAL_ERRORS, &["shared_data_contended"], 1);
+                    }
                     let grant = sent.take_grant();
                     let record = sent.record(ending, now);
                     let was_present = with_books(now, |books| sent.settle(grant, &record, books));
@@ -256,8 +261,11 @@ impl Gateway {
             }
             (Ok(mut sent), None) => {
                 sent.begin_unseen();
-                if let Some(edited) = sent.translate(&body) {
-                    survive(host::replace_body(Side::Request, size, &edited));
+                match sent.translate(&body) {
+                    Ok(Some(edited)) => survive(host::replace_body(Side::Request, size, &edited)),
+                    Ok(None) => {}
+                    // Where hosts choose, nothing is translated.
+                    Err(answer) => tell(&answer),
                 }
                 sent.spent(host::now().since(started));
                 self.read_here(*sent, false);
@@ -314,7 +322,7 @@ impl Gateway {
         self.stage = Stage::Sent(Under {
             exchange: Rc::new(RefCell::new(sent)),
             place: None,
-            reply: Reply::Here,
+            reply: Reply::Here(0),
             early,
         });
     }

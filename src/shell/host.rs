@@ -188,13 +188,18 @@ pub(super) fn depart(departure: &Departure) -> Result<(), Error> {
 
 /// The bytes of a body that the current callback is about: the chunk, or all that was held.
 pub(super) fn body(side: Side, size: usize) -> Result<Vec<u8>, Error> {
+    body_from(side, 0, size)
+}
+
+/// The same from a byte on.
+pub(super) fn body_from(side: Side, start: usize, size: usize) -> Result<Vec<u8>, Error> {
     if size == 0 {
         return Ok(Vec::new());
     }
     // SAFETY: as for `headers`.
     let bytes = unsafe {
         returned("get_body", |data, length| {
-            proxy_get_buffer_bytes(side.buffer(), 0, size, data, length)
+            proxy_get_buffer_bytes(side.buffer(), start, size, data, length)
         })
     }?;
     Ok(bytes.unwrap_or_default())

@@ -9,8 +9,9 @@ use super::exchanges::{self, Shared};
 use super::host::{self, Side};
 use super::reply::{read_chunk, read_end, read_head};
 use super::series::survive;
+use super::vms::with_books;
 use crate::dialect::Dialect;
-use crate::fault::Fault;
+use crate::fault::{Answer, Fault};
 use crate::handoff::{CLUSTER_PROPERTY, Handoff, PROPERTY};
 use crate::headers::Headers;
 use crate::pipeline::{Begun, Foreign, Now};
@@ -22,6 +23,8 @@ pub(super) struct Provider {
     /// Whether the body is to be edited, and how much of it is held.
     translates: bool,
     held: usize,
+    /// How much in the host's buffer stands for what is held back of the answer.
+    placed: usize,
 }
 
 /// Where this attempt's state is.
@@ -40,6 +43,7 @@ impl Provider {
             attempt: Attempt::None,
             translates: false,
             held: 0,
+            placed: 0,
         }
     }
 }
@@ -49,11 +53,17 @@ impl Context for Provider {}
 impl HttpContext for Provider {
     fn on_http_request_headers(&mut self, _count: usize, ends: bool) -> Action {
         let started = host::now();
-        let Some(begun) = host::headers(Side::Request)
-            .ok()
-            .and_then(|headers| self.begin(&headers))
-        else {
-            return refuse();
+        let headers = match host::headers(Side::Request) {
+            Ok(headers) => headers,
+            Err(error) => {
+                survive(Err(error));
+                return refuse();
+            }
+        };
+        let begun = match self.begin(&headers, started) {
+            Some(Ok(begun)) => begun,
+            Some(Err(answer)) => return tell(&answer),
+            None => return refuse(),
         };
         if let Err(error) = host::depart(&begun.departure) {
             // With another's credential or path, or with the client's, a request must not go out.
@@ -89,24 +99,32 @@ impl HttpContext for Provider {
     }
 
     fn on_http_response_headers(&mut self, _count: usize, ends: bool) -> Action {
-        if let Attempt::Here(exchange) = &self.attempt
-            && let Ok(mut sent) = exchange.try_borrow_mut()
-        {
-            read_head(&mut sent, ends);
+        match &self.attempt {
+            Attempt::Here(exchange) => match exchange.try_borrow_mut() {
+                Ok(mut sent) => read_head(&mut sent, ends),
+                Err(_) => Action::Continue,
+            },
+            Attempt::Foreign(foreign) => {
+                let status = host::header(Side::Response, ":status").and_then(|status| status.parse().ok());
+                if let Some((name, value)) = status.and_then(|status: u16| foreign.moves_on(status)) {
+                    survive(host::set_header(Side::Response, name, value));
+                }
+                Action::Continue
+            }
+            Attempt::None => Action::Continue,
         }
-        Action::Continue
     }
 
     fn on_http_response_body(&mut self, size: usize, ends: bool) -> Action {
-        if let Attempt::Here(exchange) = &self.attempt {
-            read_chunk(exchange, size, ends);
+        match &self.attempt {
+            Attempt::Here(exchange) => read_chunk(exchange, size, &mut self.placed, ends),
+            Attempt::Foreign(_) | Attempt::None => Action::Continue,
         }
-        Action::Continue
     }
 
     fn on_http_response_trailers(&mut self, _count: usize) -> Action {
         if let Attempt::Here(exchange) = &self.attempt {
-            read_end(exchange);
+            read_end(exchange, &mut self.placed);
         }
         Action::Continue
     }
@@ -114,7 +132,7 @@ impl HttpContext for Provider {
 
 impl Provider {
     /// Finds the exchange this attempt belongs to, and begins it.
-    fn begin(&mut self, headers: &Headers) -> Option<Begun> {
+    fn begin(&mut self, headers: &Headers, now: Now) -> Option<Result<Begun, Answer>> {
         let text = String::from_utf8(host::property(PROPERTY)?).ok()?;
         if let Some(exchange) = exchanges::find(Handoff::place(&text)?) {
             let begun = {
@@ -122,19 +140,20 @@ impl Provider {
                 if let Some(number) = host::attempt() {
                     sent.attempt_is(number);
                 }
-                sent.begin(headers)
+                with_books(now, |books| sent.begin(headers, now, books))
             };
             self.attempt = Attempt::Here(exchange);
-            return begun;
+            return Some(begun);
         }
         let mut foreign = Foreign::new(Rc::clone(self.world.as_ref()?), Handoff::decode(&text)?);
         if let Some(number) = host::attempt() {
             foreign.attempt_is(number);
         }
-        let begun = foreign.begin(headers);
+        let cluster = String::from_utf8(host::property("xds\0cluster_name")?).ok()?;
+        let begun = foreign.begin(headers, &cluster);
         survive(host::set_property(PROPERTY, &foreign.handoff().encode()));
         self.attempt = Attempt::Foreign(Box::new(foreign));
-        begun
+        begun.map(Ok)
     }
 
     /// Puts the whole body, `size` bytes of it, into the provider's words.
@@ -145,9 +164,16 @@ impl Provider {
             return refuse();
         };
         let edited = match &self.attempt {
-            Attempt::None => None,
-            Attempt::Here(exchange) => exchange.try_borrow().ok().and_then(|sent| sent.translate(&body)),
+            Attempt::None => Ok(None),
+            Attempt::Here(exchange) => match exchange.try_borrow_mut() {
+                Ok(mut sent) => sent.translate(&body),
+                Err(_) => return refuse(),
+            },
             Attempt::Foreign(foreign) => foreign.translate(&body),
+        };
+        let edited = match edited {
+            Ok(edited) => edited,
+            Err(answer) => return tell(&answer),
         };
         let length = edited.as_ref().map_or(size, Vec::len).to_string();
         // What an earlier attempt has set is still there.
@@ -177,6 +203,10 @@ impl Provider {
 
 /// A request that did not come through the gateway role, or that cannot be put into the provider's words, goes nowhere.
 fn refuse() -> Action {
-    survive(host::answer(&Fault::Internal.answer(Dialect::OpenAi, "")));
+    tell(&Fault::Internal.answer(Dialect::OpenAi, ""))
+}
+
+fn tell(answer: &Answer) -> Action {
+    survive(host::answer(answer));
     Action::Pause
 }

@@ -9,6 +9,7 @@ use place::Place;
 
 use super::{Failover, Model, World};
 use crate::document::{Document, Mode, Problem, Warning, spelling};
+use crate::provider::catalogue::Catalogue;
 
 mod cheaper;
 mod coverage;
@@ -45,7 +46,12 @@ struct Findings {
     suggestions: usize,
 }
 
-pub(super) fn compile(document: &Document, env: Env<'_>, unset: Unset) -> Result<World, Vec<Problem>> {
+pub(super) fn compile(
+    document: &Document,
+    env: Env<'_>,
+    unset: Unset,
+    catalogue: Catalogue<'_>,
+) -> Result<World, Vec<Problem>> {
     let mut findings = Findings::default();
     let listen = address("listen", &document.listen, &mut findings);
     let admin = address("admin", &document.admin, &mut findings);
@@ -75,7 +81,12 @@ pub(super) fn compile(document: &Document, env: Env<'_>, unset: Unset) -> Result
         document.budget.as_ref(),
         &mut findings,
     );
-    let providers = providers::compile(document, env, unset, &mut rulebook, &mut findings);
+    let providers = providers::compile(
+        document,
+        providers::Surroundings { env, unset, catalogue },
+        &mut rulebook,
+        &mut findings,
+    );
     let top = Place::At("");
     let failover = failover::failover(top, document.failover.as_ref(), Failover::default(), &mut findings);
     let models = models::compile(document, &providers, failover, &mut rulebook, &mut findings);
@@ -223,11 +234,11 @@ impl Findings {
 
     /// The name that was probably meant, of candidates that are slow to come by. The module, which compiles the document
     /// once per worker and shows its warnings to nobody, does without.
-    fn nearest<I: Iterator<Item = &'static str>>(
+    fn nearest<'n, I: Iterator<Item = &'n str>>(
         &mut self,
         name: &str,
         candidates: impl FnOnce() -> I,
-    ) -> Option<&'static str> {
+    ) -> Option<&'n str> {
         self.suggestions += 1;
         let worth_it = cfg!(not(target_arch = "wasm32")) && self.suggestions <= MOST_SUGGESTIONS;
         worth_it.then(|| spelling::nearest(name, candidates())).flatten()

@@ -173,7 +173,7 @@ fn a_rehearsal_warns_of_what_is_not_set_and_goes_on_without() {
             "models[\"claude-*\"]: none of its providers has its credential: every request for it would fail",
         ]
     );
-    assert!(world.providers.iter().all(|provider| provider.credential.is_none()));
+    assert!(world.providers.iter().all(|provider| provider.credential().is_none()));
 }
 
 #[test]
@@ -377,7 +377,7 @@ fn a_credential_is_shown_to_its_provider_and_to_nobody_else() {
     let world = full();
     let header = |name| {
         let provider = world.provider(world.provider_by_name(name).unwrap()).unwrap();
-        provider.credential.as_ref().map(|credential| credential.header())
+        provider.credential().map(|credential| credential.header())
     };
     assert_eq!(header("openai"), Some(("authorization", "Bearer sk-openai")));
     assert_eq!(header("anthropic"), Some(("x-api-key", "sk-ant")));

@@ -15,10 +15,12 @@ use http_body_util::LengthLimitError;
 use tokio::time::Instant;
 
 use super::Call;
+use crate::bedrock::signature::{self, Request4};
 use crate::clock;
-use crate::errors::{Dialect, Problem};
+use crate::errors::{Dialect, Problem, google};
 use crate::server::App;
 use crate::steering::{Fault, Steering};
+use crate::stream::Framing;
 
 /// A response with this among its extensions is not sent: its connection is closed instead.
 #[derive(Clone, Copy, Debug)]
@@ -36,11 +38,13 @@ impl FromRequest<Arc<App>> for Admitted {
         let (parts, body) = request.into_parts();
         let path = parts.uri.path();
         let dialect = dialect(path, &parts.headers);
-        let credential = credential(app, dialect, &parts.headers);
-        let leaks = parts
-            .headers
-            .values()
-            .any(|value| carries_virtual_key(value.as_bytes()));
+        let query = parts.uri.query().unwrap_or_default();
+        let credential = credential(app, dialect, &parts.headers, query);
+        let leaks = carries_virtual_key(query.as_bytes())
+            || parts
+                .headers
+                .values()
+                .any(|value| carries_virtual_key(value.as_bytes()));
         app.ledger
             .arrived(path, credential.as_deref().unwrap_or("refused"), leaks);
         let mut call = Call {
@@ -52,6 +56,8 @@ impl FromRequest<Arc<App>> for Admitted {
             credential: credential.clone().unwrap_or_else(|_| "refused".into()),
             serial: app.next_serial(),
             standing: None,
+            framing: framing(path, query),
+            told: Vec::new(),
             target: format!("{} {path}", parts.method),
             headers: parts.headers,
         };
@@ -76,7 +82,22 @@ impl FromRequest<Arc<App>> for Admitted {
             app.ledger.leaked();
         }
         if let Err(given) = credential {
-            return Err(call.refuse(Problem::unauthorized(dialect, given)));
+            return Err(call.refuse(unauthorized(&call, given, query)));
+        }
+        if dialect == Dialect::Bedrock {
+            let host = parts.uri.authority().map(|authority| authority.as_str());
+            let request = Request4 {
+                method: parts.method.as_str(),
+                path,
+                query,
+                host,
+                headers: &call.headers,
+                body: &body,
+                now: call.created,
+            };
+            if let Err(problem) = request.verify(&app.options.credentials) {
+                return Err(call.refuse(problem));
+            }
         }
         match call.steering.fault {
             Some(Fault::Hang) => std::future::pending().await,
@@ -101,7 +122,10 @@ impl FromRequest<Arc<App>> for Admitted {
 pub async fn no_such_path(Admitted(call, _): Admitted) -> Response {
     call.refuse(match call.dialect {
         Dialect::OpenAi => Problem::invalid(format!("Invalid URL ({})", call.target)).with_status(404),
-        Dialect::Anthropic => Problem::status(404, call.dialect),
+        Dialect::Anthropic | Dialect::Gemini => Problem::status(404, call.dialect),
+        Dialect::Bedrock => Problem::invalid("Unknown operation")
+            .with_status(404)
+            .for_reason("UnknownOperationException"),
     })
 }
 
@@ -112,29 +136,113 @@ pub async fn no_such_method(Admitted(call, _): Admitted) -> Response {
             "Not allowed ({}). (HINT: Perhaps you meant to use a different HTTP method?)",
             call.target
         ),
-        Dialect::Anthropic => "Method Not Allowed".to_owned(),
+        _ => "Method Not Allowed".to_owned(),
     };
     call.refuse(Problem::invalid(message).with_status(405))
 }
 
 fn dialect(path: &str, headers: &HeaderMap) -> Dialect {
-    let anthropic = path.contains("/v1/messages") || headers.contains_key("anthropic-version");
-    if anthropic { Dialect::Anthropic } else { Dialect::OpenAi }
+    const METHODS: [&str; 5] = [
+        "generateContent",
+        "streamGenerateContent",
+        "countTokens",
+        "embedContent",
+        "batchEmbedContents",
+    ];
+    let method = path.rsplit_once(':').map_or("", |(_, method)| method);
+    if path.contains("/v1/messages") || headers.contains_key("anthropic-version") {
+        Dialect::Anthropic
+    } else if path.contains("/model/") {
+        Dialect::Bedrock
+    } else if path.contains("/v1beta/") || path.contains("/publishers/google/") || METHODS.contains(&method) {
+        Dialect::Gemini
+    } else {
+        Dialect::OpenAi
+    }
 }
 
-/// The name of the request's credential. `Err(given)` if it is none of the accepted ones.
-fn credential(app: &App, dialect: Dialect, headers: &HeaderMap) -> Result<String, bool> {
+/// How a stream is framed that this path asks for.
+fn framing(path: &str, query: &str) -> Framing {
+    if path.ends_with("/converse-stream") {
+        Framing::Frames
+    } else if path.ends_with(":streamGenerateContent") && !query.split('&').any(|pair| pair == "alt=sse") {
+        Framing::Array
+    } else {
+        Framing::Events
+    }
+}
+
+/// The model that Google's and Amazon's paths name: `/v1beta/models/NAME:generateContent`, `/model/NAME/converse`.
+pub(super) fn model_in_path(path: &str) -> Option<String> {
+    let named = match path.split_once("/model/") {
+        Some((_, rest)) => rest.split('/').next()?,
+        None => path.split_once("/models/")?.1.rsplit_once(':')?.0,
+    };
+    Some(decoded(named))
+}
+
+/// A part of a path without its percent signs.
+fn decoded(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((first, more)) = rest.split_first() {
+        let code = more
+            .get(..2)
+            .and_then(|two| std::str::from_utf8(two).ok())
+            .and_then(|two| u8::from_str_radix(two, 16).ok());
+        match (first, code) {
+            (b'%', Some(code)) => {
+                bytes.push(code);
+                rest = more.get(2..).unwrap_or_default();
+            }
+            _ => {
+                bytes.push(*first);
+                rest = more;
+            }
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// The name of the request's credential. `Err(given)` if it is none of the accepted ones. Of what Amazon's are signed with,
+/// only the name of the key is looked at here.
+fn credential(app: &App, dialect: Dialect, headers: &HeaderMap, query: &str) -> Result<String, bool> {
     let plain = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    let bearer = plain(AUTHORIZATION.as_str()).and_then(|value| value.strip_prefix("Bearer "));
+    let authorization = plain(AUTHORIZATION.as_str());
+    let bearer = authorization.and_then(|value| value.strip_prefix("Bearer "));
+    let signed = authorization.and_then(signature::key);
+    let in_query = query.split('&').find_map(|pair| pair.strip_prefix("key="));
     let given = match dialect {
         Dialect::OpenAi => bearer.or_else(|| plain("api-key")),
         Dialect::Anthropic => plain("x-api-key").or(bearer),
+        Dialect::Gemini => plain("x-goog-api-key").or(bearer).or(in_query),
+        Dialect::Bedrock => bearer.or(signed),
     };
     if app.options.credentials.is_empty() {
-        return Ok(if given.is_some() { "default" } else { "anonymous" }.to_owned());
+        let needs_one = matches!(dialect, Dialect::Gemini | Dialect::Bedrock);
+        return match given {
+            Some(_) => Ok("default".to_owned()),
+            None if needs_one => Err(false),
+            None => Ok("anonymous".to_owned()),
+        };
     }
-    let known = app.options.credentials.iter().find(|(_, value)| given == Some(value));
+    let known = app.options.credentials.iter().find(|(_, value)| match signed {
+        Some(key) if dialect == Dialect::Bedrock => value.split_once(':').is_some_and(|(id, _)| id == key),
+        _ => given == Some(value),
+    });
     known.map(|(name, _)| name.clone()).ok_or(given.is_some())
+}
+
+/// Each provider's words for a credential that is missing or wrong.
+fn unauthorized(call: &Call, given: bool, query: &str) -> Problem {
+    match call.dialect {
+        Dialect::Gemini if call.headers.contains_key("x-goog-api-key") || query.contains("key=") => google::bad_key(),
+        Dialect::Gemini if !given => google::no_key(),
+        Dialect::Bedrock if given && signature::is_bearer(&call.headers) => {
+            Problem::invalid("Authentication failed: Please make sure your API Key is valid.").with_status(403)
+        }
+        dialect => Problem::unauthorized(dialect, given),
+    }
 }
 
 /// Whether `tg-` stands anywhere at the beginning of a word and looks like a gateway's virtual key.

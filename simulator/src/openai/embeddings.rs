@@ -75,7 +75,7 @@ fn compose(call: &mut Call, body: &[u8]) -> Result<Reply, Problem> {
 }
 
 /// A vector of length 1; the same for every text.
-fn vector(dimensions: usize) -> Vec<f32> {
+pub(crate) fn vector(dimensions: usize) -> Vec<f32> {
     let scale = 1.0 / (dimensions as f32).sqrt();
     (0..dimensions)
         .map(|i| if i % 3 == 0 { -scale } else { scale })

@@ -1,4 +1,4 @@
-//! `GET /v1/models` and `GET /v1/models/{id}`, in either dialect.
+//! `GET /v1/models` and `GET /v1/models/{id}`, in the dialects of OpenAI and Anthropic, and Google's `/v1beta/models`.
 
 use std::sync::Arc;
 
@@ -19,7 +19,8 @@ pub async fn list(State(app): State<Arc<App>>, Admitted(call, _): Admitted) -> R
     names.sort();
     let data: Vec<Object> = names.iter().map(|name| entry(&call, name)).collect();
     call.free(&match call.dialect {
-        Dialect::OpenAi => object! {"object": "list", "data": data},
+        Dialect::OpenAi | Dialect::Bedrock => object! {"object": "list", "data": data},
+        Dialect::Gemini => object! {"models": data},
         Dialect::Anthropic => {
             object! {"data": data, "first_id": names.first(), "last_id": names.last(), "has_more": false}
         }
@@ -36,7 +37,14 @@ pub async fn retrieve(Path(id): Path<String>, Admitted(call, _): Admitted) -> Re
 
 fn entry(call: &Call, name: &str) -> Object {
     match call.dialect {
-        Dialect::OpenAi => object! {"id": name, "object": "model", "created": CREATED, "owned_by": "system"},
+        Dialect::OpenAi | Dialect::Bedrock => {
+            object! {"id": name, "object": "model", "created": CREATED, "owned_by": "system"}
+        }
+        Dialect::Gemini => object! {
+            "name": format!("models/{name}"), "version": "001", "displayName": name,
+            "inputTokenLimit": 1_048_576_u64, "outputTokenLimit": 65_536_u64,
+            "supportedGenerationMethods": vec!["generateContent", "countTokens"],
+        },
         Dialect::Anthropic => {
             object! {"type": "model", "id": name, "display_name": name, "created_at": "2025-01-01T00:00:00Z"}
         }

@@ -9,6 +9,7 @@ mod check;
 mod findings;
 mod key;
 mod prices;
+mod providers;
 mod render;
 mod schema;
 mod source;
@@ -31,6 +32,7 @@ enum Command {
     Render(render::Args),
     Key(key::Args),
     Prices(prices::Args),
+    Providers(providers::Args),
     Schema(schema::Args),
 }
 
@@ -41,6 +43,7 @@ fn main() -> ExitCode {
         Command::Render(args) => render::run(args),
         Command::Key(args) => key::run(args),
         Command::Prices(args) => prices::run(args),
+        Command::Providers(args) => providers::run(args),
         Command::Schema(args) => schema::run(args),
     };
     result.unwrap_or_else(|error| {

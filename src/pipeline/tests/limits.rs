@@ -52,8 +52,8 @@ pub(super) fn ask(world: &Rc<World>, body: &str) -> Result<Box<Sent>, String> {
 
 /// Lets a request be answered with so many tokens, and settles it.
 fn answered(sent: &mut Sent, prompt: u64, completion: u64) {
-    let _ = sent.begin(&Headers::default());
-    sent.reply_head(&reply("200", "application/json"), false, T0);
+    let _ = sent.begins(&Headers::default());
+    let _ = sent.reply_head(&reply("200", "application/json"), false, T0);
     let usage = json!({"usage": {"prompt_tokens": prompt, "completion_tokens": completion}}).to_string();
     let _ = sent.reply_chunk(usage.as_bytes(), T0, true);
     over(sent);
@@ -67,9 +67,9 @@ pub(super) fn over(sent: &mut Sent) {
 }
 
 fn told(sent: &mut Sent) -> BTreeMap<&'static str, String> {
-    let _ = sent.begin(&Headers::default());
+    let _ = sent.begins(&Headers::default());
     let head = sent.reply_head(&reply("200", "application/json"), false, T0);
-    head.set.into_iter().collect()
+    passed(head).set.into_iter().collect()
 }
 
 fn model(sent: &Sent) -> String {
@@ -142,7 +142,7 @@ fn providers_are_gone_to_in_order_but_for_those_that_are_full_or_nearly_so() {
         |limit: u64, warn_at: f64, then: &str| json!({"rpm": {"limit": limit, "warn_at": warn_at, "then": then}});
     let order = |sent: &mut Sent| -> Vec<String> {
         let mut order = vec![sent.cluster().unwrap().to_owned()];
-        while let Some(next) = sent.begin(&Headers::default()).unwrap().next_cluster {
+        while let Some(next) = sent.begins(&Headers::default()).unwrap().next_cluster {
             if order.last() == Some(&next) {
                 break;
             }
@@ -282,10 +282,10 @@ fn an_embedding_has_no_answer_to_set_aside_or_to_cut() {
     let send =
         |length: usize| awaiting(&world, &head("POST", "/v1/embeddings", SECRET)).ask_here(text(length).as_bytes());
     assert!(send(1_000).is_err());
-    let sent = send(600)
+    let mut sent = send(600)
         .map_err(|refused| String::from_utf8(refused.answer().body))
         .unwrap();
-    assert_eq!(sent.translate(text(600).as_bytes()), None);
+    assert_eq!(sent.translate(text(600).as_bytes()), Ok(None));
 }
 
 #[test]
@@ -354,6 +354,7 @@ fn in_shadow_mode_a_request_keeps_its_bytes() {
         let mut sent = ask(&world, &body).unwrap();
         let translated = sent
             .translate(body.as_bytes())
+            .unwrap()
             .map(|bytes| String::from_utf8(bytes).unwrap());
         assert!(!translated.unwrap_or_default().contains("500"), "{place}");
         over(&mut sent);

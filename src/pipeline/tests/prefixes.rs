@@ -33,20 +33,21 @@ fn each_provider_is_asked_for_what_the_client_wrote_in_its_own_words() {
     let mut sent = ask(&open_world(), "house-1-large").unwrap();
     let body = json!({"model": "house-1-large", "max_tokens": 100, "messages": []}).to_string();
     assert_eq!(
-        sent.handoff(Place { vm: 1, exchange: 1 }).legs,
-        [
-            ("one".to_owned(), "house-1-large".to_owned()),
-            ("two".to_owned(), "org/house-1-large".to_owned()),
-        ]
+        sent.handoff(Place { vm: 1, exchange: 1 })
+            .legs
+            .iter()
+            .map(|stop| (&*stop.provider, &*stop.model))
+            .collect::<Vec<_>>(),
+        [("one", "house-1-large"), ("two", "org/house-1-large")]
     );
-    assert!(!sent.begin(&Headers::default()).unwrap().translates);
+    assert!(!sent.begins(&Headers::default()).unwrap().translates);
     assert_eq!(
         sent.translate(body.as_bytes()),
-        None,
+        Ok(None),
         "the first calls it as the client does"
     );
-    assert!(sent.begin(&Headers::default()).unwrap().translates);
-    let translated: Value = serde_json::from_slice(&sent.translate(body.as_bytes()).unwrap()).unwrap();
+    assert!(sent.begins(&Headers::default()).unwrap().translates);
+    let translated: Value = serde_json::from_slice(&sent.translate(body.as_bytes()).unwrap().unwrap()).unwrap();
     assert_eq!(translated["model"], "org/house-1-large");
     over(&mut sent);
 }
@@ -55,8 +56,8 @@ fn each_provider_is_asked_for_what_the_client_wrote_in_its_own_words() {
 fn it_is_priced_by_the_name_that_was_asked_for_and_counted_by_the_documents() {
     for (model, cost) in [("house-1-large", 10_000 + 1_000), ("house-1-small", 20_000 + 2_000)] {
         let mut sent = ask(&open_world(), model).unwrap();
-        let _ = sent.begin(&Headers::default());
-        sent.reply_head(&reply("200", "application/json"), false, T0);
+        let _ = sent.begins(&Headers::default());
+        let _ = sent.reply_head(&reply("200", "application/json"), false, T0);
         let usage = json!({"usage": {"prompt_tokens": 1_000, "completion_tokens": 1_000}}).to_string();
         let _ = sent.reply_chunk(usage.as_bytes(), T0, true);
         let seen = observed(&sent.record(Ending::ByProvider, T0));

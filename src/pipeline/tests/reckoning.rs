@@ -97,11 +97,11 @@ proptest! {
         let [used, aside] = standing();
         prop_assert_eq!(used, 0);
         for _ in 0..provider {
-            let _ = sent.begin(&Headers::default());
-            sent.reply_head(&reply("500", "application/json"), false, T0);
+            let _ = sent.begins(&Headers::default());
+            let _ = sent.reply_head(&reply("500", "application/json"), false, T0);
         }
-        let _ = sent.begin(&Headers::default());
-        sent.reply_head(&reply("200", "application/json"), false, T0);
+        let _ = sent.begins(&Headers::default());
+        let _ = sent.reply_head(&reply("200", "application/json"), false, T0);
         let prompt = (text as u64 + 40) * real.0 / 1000;
         let completion = longest * real.1 / 1000;
         let usage = json!({"usage": {"prompt_tokens": prompt, "completion_tokens": completion,

@@ -1,14 +1,20 @@
-//! Providers: endpoints, credentials, and the hosts they are recognised by.
+//! Providers: what they are, and the hosts they are recognised by.
+//!
+//! [`kind`] finds out what is meant, [`endpoint`] where that is, and [`credentials`] what it is shown.
 
 use hashbrown::HashMap;
 
 use super::{Env, Findings, Unset, failover, place::Place, rules::Rulebook};
-use crate::dialect::Dialect;
-use crate::document::{Credential as Reference, Document, member};
+use crate::document::{Document, TranslateTo, Untranslatable, member};
 use crate::health::rule::Rule;
 use crate::price;
-use crate::provider::{Credential, Origin, OriginError, Provider, SecretError, default_port};
+use crate::provider::catalogue::Catalogue;
+use crate::provider::{Origin, Provider, default_port};
 use crate::world::{ProviderId, names};
+
+mod credentials;
+mod endpoint;
+mod kind;
 
 pub(super) struct Providers {
     pub(super) providers: Vec<Provider>,
@@ -19,10 +25,17 @@ pub(super) struct Providers {
     pub(super) unusable: Vec<ProviderId>,
 }
 
+/// What a provider is compiled with besides the document.
+#[derive(Clone, Copy)]
+pub(super) struct Surroundings<'s> {
+    pub(super) env: Env<'s>,
+    pub(super) unset: Unset,
+    pub(super) catalogue: Catalogue<'s>,
+}
+
 pub(super) fn compile(
     document: &Document,
-    env: Env<'_>,
-    unset: Unset,
+    around: Surroundings<'_>,
     rulebook: &mut Rulebook,
     findings: &mut Findings,
 ) -> Providers {
@@ -45,30 +58,35 @@ pub(super) fn compile(
                 "keep one of them, or rename one",
             );
         }
-        let endpoint = endpoint(&path, &written.endpoint, written.dialect, findings);
-        let credential = match &written.credential {
-            Some(reference) => {
-                let credential = credential(&path, reference, written.dialect, env, unset, findings);
-                if credential.is_none() {
-                    compiled.unusable.push(id);
-                }
-                in_the_clear(&path, &endpoint, findings);
-                credential
-            }
-            None => None,
-        };
+        let meant = kind::meant(&path, name, written, around.catalogue, findings);
+        let endpoint = endpoint::compile(&path, written, &meant, findings);
+        let shown = credentials::compile(&path, written, &meant, &endpoint, around, findings);
+        if shown.missing {
+            compiled.unusable.push(id);
+        }
         let priced_as = match &written.priced_as {
             Some(priced_as) => {
                 is_in_price_list(&path, priced_as, findings);
                 priced_as.as_str().into()
             }
-            None => price::provider_for_host(&endpoint.host).unwrap_or(name).into(),
+            None => price::provider_for_host(&endpoint.host)
+                .or_else(|| meant.row.as_ref()?.price)
+                .unwrap_or(name)
+                .into(),
         };
+        let region = written.settings.0.iter().find(|(name, _)| name == "region");
         let provider = Provider {
             name: name.as_str().into(),
-            dialect: written.dialect,
+            kind: meant.row.as_ref().map(|row| row.kind.into()),
+            dialect: meant.dialect,
             endpoint,
-            credential,
+            auth: meant.auth,
+            credentials: shown.credentials,
+            sources: shown.sources,
+            region: region.map(|(_, region)| region.as_str().into()),
+            facts: meant.facts,
+            drops: written.untranslatable == Some(Untranslatable::Drop),
+            prefers_responses: written.translate_to == Some(TranslateTo::Responses),
             priced_as,
             rules: rulebook.rules(
                 Place::At(&path),
@@ -98,109 +116,6 @@ fn default_provider(
         findings.problem("default_provider", format!("there is no provider `{name}`"), remedy);
     }
     id
-}
-
-fn endpoint(path: &str, url: &str, dialect: Dialect, findings: &mut Findings) -> Origin {
-    let path = member(path, "endpoint");
-    let (problem, remedy) = match Origin::parse(url) {
-        Ok(origin) => {
-            if dialect == Dialect::OpenAi && &*origin.host == "api.openai.com" && origin.base_path.is_empty() {
-                findings.warning(
-                    path,
-                    "OpenAI's endpoints are under /v1",
-                    "write \"https://api.openai.com/v1\"",
-                );
-            }
-            return origin;
-        }
-        Err(OriginError::Scheme) if url.contains("://") => ("the scheme is neither http nor https", "use one of them"),
-        Err(OriginError::Scheme) => ("the scheme is missing", "begin it with https:// (or http://)"),
-        Err(OriginError::Host) => (
-            "the host is missing or malformed",
-            "write it as in https://api.openai.com/v1",
-        ),
-        Err(OriginError::Port) => (
-            "the port is not a number from 1 to 65535",
-            "correct it, or leave it out",
-        ),
-        Err(OriginError::UserInfo) => (
-            "it contains a user or password",
-            "remove what stands before `@`; secrets come from `credential`",
-        ),
-        Err(OriginError::Query) => ("it contains `?` or `#`", "end it after the path"),
-        Err(OriginError::Path) => (
-            "its path contains a character a URL cannot have",
-            "percent-encode or remove it",
-        ),
-    };
-    findings.problem(path, problem, remedy);
-    Origin {
-        tls: true,
-        host: "".into(),
-        port: 443,
-        base_path: "".into(),
-    }
-}
-
-fn credential(
-    path: &str,
-    reference: &Reference,
-    dialect: Dialect,
-    env: Env<'_>,
-    unset: Unset,
-    findings: &mut Findings,
-) -> Option<Credential> {
-    let path = format!("{path}.credential.env");
-    let variable = reference.env.as_str();
-    if !is_variable(variable) {
-        // Not quoted: what is no variable's name is often the secret itself.
-        let remedy = "write the variable's name, such as OPENAI_API_KEY, and never the secret";
-        findings.problem(path, "it is not the name of an environment variable", remedy);
-        return None;
-    }
-    let found = env(variable).ok_or("is not set").and_then(|secret| {
-        Credential::new(dialect, &secret).map_err(|error| match error {
-            SecretError::Empty => "is empty",
-            SecretError::Unsendable => "holds a line break or a character that is not ASCII",
-        })
-    });
-    match found {
-        Ok(credential) => return Some(credential),
-        Err(what) => {
-            let remedy = format!("set {variable} to the provider's API key where Tollgate runs");
-            match unset {
-                Unset::Problem => {
-                    findings.problem(path, format!("the environment variable {variable} {what}"), remedy);
-                }
-                Unset::Warning => {
-                    findings.warning(path, format!("the environment variable {variable} {what} here"), remedy);
-                }
-            }
-        }
-    }
-    None
-}
-
-fn is_variable(name: &str) -> bool {
-    !name.starts_with(|c: char| c.is_ascii_digit())
-        && !name.is_empty()
-        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
-}
-
-/// A secret sent without TLS to what looks like a public host. Plain names and addresses are a private network's.
-fn in_the_clear(path: &str, endpoint: &Origin, findings: &mut Findings) {
-    let host = &*endpoint.host;
-    let address = host.parse::<std::net::IpAddr>().is_ok();
-    let private = [".local", ".internal", ".localhost", ".svc"]
-        .iter()
-        .any(|suffix| host.ends_with(suffix));
-    if !endpoint.tls && host.contains('.') && !address && !private {
-        findings.warning(
-            member(path, "endpoint"),
-            "the credential would cross the network unencrypted",
-            "begin it with https://",
-        );
-    }
 }
 
 fn is_in_price_list(path: &str, priced_as: &str, findings: &mut Findings) {

@@ -1,0 +1,6 @@
+//! Chat completions, read and written.
+
+mod error;
+mod reply;
+mod request;
+mod stream;

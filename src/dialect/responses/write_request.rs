@@ -1,0 +1,465 @@
+//! What a provider is asked.
+//!
+//! In: a [`Request`]. Out: the body of `POST /v1/responses`, and by name what it has no words for. Nothing is to be stored
+//! with the provider: what a reasoning model thought comes back encrypted, and is sent again with what follows.
+//!
+//! - Functions are `strict` here unless it is said that they are not, and nowhere else; so it is always said.
+//! - The least `max_output_tokens` is 16.
+//! - Reasoning items are sent only with what this dialect's provider sealed; any other it refuses.
+//!
+//! `media`: pictures and files.
+
+mod media;
+
+use std::borrow::Cow;
+
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use super::family::Family;
+use super::seal;
+use crate::conversation::{Block, Choice, Effort, Format, Losses, Reasoning, Request, Role, Tool};
+use crate::dialect::To;
+use crate::hash;
+use media::Part;
+
+#[derive(Serialize)]
+struct Body<'a> {
+    model: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    instructions: Option<Cow<'a, str>>,
+    input: Vec<Item<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    tools: Vec<Function<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tool_choice: Option<Chosen<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parallel_tool_calls: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    text: Option<Text<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reasoning: Option<Thinking>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    include: Option<[&'static str; 1]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_output_tokens: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    temperature: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    top_p: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user: Option<&'a str>,
+    store: bool,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    stream: bool,
+}
+
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum Item<'a> {
+    Message {
+        role: &'static str,
+        content: Content<'a>,
+    },
+    FunctionCall {
+        call_id: Cow<'a, str>,
+        name: &'a str,
+        arguments: &'a str,
+    },
+    FunctionCallOutput {
+        call_id: Cow<'a, str>,
+        output: Content<'a>,
+    },
+    Reasoning {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        id: Option<&'a str>,
+        summary: Vec<Summary<'a>>,
+        encrypted_content: &'a str,
+    },
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Content<'a> {
+    Text(&'a str),
+    Parts(Vec<Part<'a>>),
+}
+
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum Summary<'a> {
+    SummaryText { text: &'a str },
+}
+
+#[derive(Serialize)]
+struct Function<'a> {
+    r#type: &'static str,
+    name: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    description: Option<&'a str>,
+    parameters: Schema<'a>,
+    strict: bool,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Schema<'a> {
+    Said(&'a RawValue),
+    Nothing {
+        r#type: &'static str,
+        properties: Empty,
+        required: [(); 0],
+        #[serde(rename = "additionalProperties")]
+        additional: bool,
+    },
+}
+
+#[derive(Serialize)]
+struct Empty {}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Chosen<'a> {
+    Mode(&'static str),
+    Tool { r#type: &'static str, name: &'a str },
+}
+
+#[derive(Serialize)]
+struct Text<'a> {
+    format: Shape<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum Shape<'a> {
+    JsonObject,
+    JsonSchema {
+        name: Cow<'a, str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        description: Option<&'a str>,
+        schema: &'a RawValue,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        strict: Option<bool>,
+    },
+}
+
+#[derive(Serialize)]
+struct Thinking {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    effort: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    summary: Option<&'static str>,
+}
+
+/// The least number of tokens an answer may be limited to.
+const LEAST_TOKENS: u64 = 16;
+
+/// The longest id of a call, in bytes.
+const LONGEST_ID: usize = 64;
+
+/// Writes a request.
+pub fn write_request(request: &Request, to: &To<'_>, losses: &mut Losses) -> Vec<u8> {
+    let family = Family::of(to.model);
+    let thinking = request.reasoning.and_then(|said| reasoning(said, family, losses));
+    let reasons = match (&thinking, family) {
+        (Some(said), _) => said.effort != Some("none"),
+        (None, family) => family.reasons(),
+    };
+    let samples = !(reasons && family.reasons());
+    unsaid(request, samples, losses);
+    let tools: Vec<_> = request.tools.iter().map(|tool| function(tool, losses)).collect();
+    let body = Body {
+        model: to.model,
+        instructions: instructions(&request.instructions, losses),
+        input: input(request, losses),
+        tool_choice: request.choice.as_ref().filter(|_| !tools.is_empty()).map(chosen),
+        parallel_tool_calls: request.parallel_calls.filter(|_| !tools.is_empty()),
+        tools,
+        text: shape(&request.format).map(|format| Text { format }),
+        reasoning: thinking,
+        include: reasons.then_some(["reasoning.encrypted_content"]),
+        max_output_tokens: request.max_output_tokens.map(|most| {
+            if most < LEAST_TOKENS {
+                losses.hint("max_output_tokens");
+            }
+            most.max(LEAST_TOKENS)
+        }),
+        temperature: request.temperature.filter(|_| samples),
+        top_p: request.top_p.filter(|_| samples),
+        user: request.user.as_deref(),
+        store: false,
+        stream: request.stream,
+    };
+    // Nothing in it can fail to be written.
+    serde_json::to_vec(&body).unwrap_or_default()
+}
+
+/// What the request says and this dialect cannot.
+fn unsaid(request: &Request, samples: bool, losses: &mut Losses) {
+    let differs = |said: Option<f64>, unasked: f64| said.is_some_and(|said| said != unasked);
+    for (said, name) in [
+        (!samples && differs(request.temperature, 1.0), "temperature"),
+        (!samples && differs(request.top_p, 1.0), "top_p"),
+        (request.top_k.is_some(), "top_k"),
+        (differs(request.presence_penalty, 0.0), "presence_penalty"),
+        (differs(request.frequency_penalty, 0.0), "frequency_penalty"),
+        (!request.stop.is_empty(), "stop"),
+    ] {
+        if said {
+            losses.meaning(name);
+        }
+    }
+    // The best of efforts, where there is one.
+    if request.seed.is_some() {
+        losses.hint("seed");
+    }
+}
+
+fn reasoning(said: Reasoning, family: Family, losses: &mut Losses) -> Option<Thinking> {
+    let wanted = said.effort.or(said.budget.map(effort_for));
+    let effort = wanted.and_then(|effort| family.nearest(effort));
+    if effort != wanted && !(effort.is_none() && wanted == Some(Effort::Off)) {
+        losses.hint("reasoning_effort");
+    }
+    let summary = match (said.shown, effort, family) {
+        (_, Some(Effort::Off), _) | (_, _, Family::Plain) => None,
+        (Some(true), ..) => Some("auto"),
+        _ => None,
+    };
+    let thinking = Thinking {
+        effort: effort.map(name),
+        summary,
+    };
+    (thinking.effort.is_some() || thinking.summary.is_some()).then_some(thinking)
+}
+
+/// An effort that comes near a budget of tokens.
+fn effort_for(budget: u64) -> Effort {
+    match budget {
+        0 => Effort::Off,
+        1..=1024 => Effort::Minimal,
+        1025..=4096 => Effort::Low,
+        4097..=16_384 => Effort::Medium,
+        _ => Effort::High,
+    }
+}
+
+fn name(effort: Effort) -> &'static str {
+    match effort {
+        Effort::Off => "none",
+        Effort::Minimal => "minimal",
+        Effort::Low => "low",
+        Effort::Medium => "medium",
+        Effort::High => "high",
+        Effort::XHigh => "xhigh",
+        Effort::Max => "max",
+    }
+}
+
+fn function<'a>(tool: &'a Tool, losses: &mut Losses) -> Function<'a> {
+    if tool.cache.is_some() {
+        losses.hint("cache_control");
+    }
+    Function {
+        r#type: "function",
+        name: &tool.name,
+        description: tool.description.as_deref(),
+        parameters: match &tool.parameters {
+            Some(schema) => Schema::Said(schema),
+            None => Schema::Nothing {
+                r#type: "object",
+                properties: Empty {},
+                required: [],
+                additional: false,
+            },
+        },
+        strict: tool.strict.unwrap_or_default(),
+    }
+}
+
+fn chosen(choice: &Choice) -> Chosen<'_> {
+    match choice {
+        Choice::Auto => Chosen::Mode("auto"),
+        Choice::Never => Chosen::Mode("none"),
+        Choice::Any => Chosen::Mode("required"),
+        Choice::Tool(name) => Chosen::Tool {
+            r#type: "function",
+            name,
+        },
+    }
+}
+
+fn shape(format: &Format) -> Option<Shape<'_>> {
+    Some(match format {
+        Format::Text => return None,
+        Format::Object => Shape::JsonObject,
+        Format::Schema {
+            name,
+            description,
+            schema,
+            strict,
+        } => Shape::JsonSchema {
+            name: named(name.as_deref().unwrap_or_default()),
+            description: description.as_deref(),
+            schema,
+            strict: *strict,
+        },
+    })
+}
+
+/// A schema's name, of the letters it may have.
+fn named(name: &str) -> Cow<'_, str> {
+    let may = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
+    match name {
+        "" => Cow::Borrowed("answer"),
+        name if name.len() <= 64 && name.chars().all(may) => Cow::Borrowed(name),
+        name => {
+            let may = name.chars().map(|c| if may(c) { c } else { '_' });
+            Cow::Owned(may.take(64).collect())
+        }
+    }
+}
+
+fn instructions<'a>(blocks: &'a [Block], losses: &mut Losses) -> Option<Cow<'a, str>> {
+    let mut all: Option<Cow<'a, str>> = None;
+    for block in blocks {
+        match block {
+            Block::Text { text, cache } => {
+                if cache.is_some() {
+                    losses.hint("cache_control");
+                }
+                match &mut all {
+                    None => all = Some(Cow::Borrowed(text)),
+                    Some(all) => {
+                        let all = all.to_mut();
+                        all.push_str("\n\n");
+                        all.push_str(text);
+                    }
+                }
+            }
+            // Instructions are texts.
+            _ => losses.meaning("instructions"),
+        }
+    }
+    all
+}
+
+fn input<'a>(request: &'a Request, losses: &mut Losses) -> Vec<Item<'a>> {
+    let mut items = Vec::new();
+    for turn in &request.turns {
+        match turn.role {
+            Role::User => user(&turn.content, &mut items, losses),
+            Role::Assistant => {
+                for block in &turn.content {
+                    items.extend(assistant(block, losses));
+                }
+            }
+        }
+    }
+    items
+}
+
+fn user<'a>(blocks: &'a [Block], items: &mut Vec<Item<'a>>, losses: &mut Losses) {
+    let mut parts = Vec::new();
+    for block in blocks {
+        match block {
+            Block::Result {
+                id,
+                content,
+                failed,
+                cache,
+            } => {
+                if *failed {
+                    losses.hint("is_error");
+                }
+                if cache.is_some() {
+                    losses.hint("cache_control");
+                }
+                let parts: Vec<_> = content.iter().filter_map(|block| media::part(block, losses)).collect();
+                items.push(Item::FunctionCallOutput {
+                    call_id: short(id),
+                    output: match parts.is_empty() {
+                        // Its words tell that it failed; where there are none, nothing else would.
+                        true => Content::Text(if *failed { "The tool failed." } else { "" }),
+                        false => brief(parts),
+                    },
+                });
+            }
+            said => parts.extend(media::part(said, losses)),
+        }
+    }
+    if !parts.is_empty() {
+        items.push(Item::Message {
+            role: "user",
+            content: brief(parts),
+        });
+    }
+}
+
+fn assistant<'a>(block: &'a Block, losses: &mut Losses) -> Option<Item<'a>> {
+    let (text, sealed) = match block {
+        Block::Text { text, cache } => {
+            if cache.is_some() {
+                losses.hint("cache_control");
+            }
+            return Some(Item::Message {
+                role: "assistant",
+                content: Content::Text(text),
+            });
+        }
+        Block::Call {
+            id,
+            name,
+            arguments,
+            cache,
+            ..
+        } => {
+            if cache.is_some() {
+                losses.hint("cache_control");
+            }
+            return Some(Item::FunctionCall {
+                call_id: short(id),
+                name,
+                arguments,
+            });
+        }
+        Block::Thought { text, signature } => (&**text, signature.as_deref()),
+        Block::SealedThought { data } => ("", Some(&**data)),
+        // The model says nothing else.
+        _ => {
+            losses.meaning("content");
+            return None;
+        }
+    };
+    match sealed.and_then(seal::open) {
+        Some((id, encrypted_content)) => Some(Item::Reasoning {
+            id,
+            summary: Some(text)
+                .filter(|text| !text.is_empty())
+                .into_iter()
+                .map(|text| Summary::SummaryText { text })
+                .collect(),
+            encrypted_content,
+        }),
+        None => {
+            losses.hint("reasoning_content");
+            None
+        }
+    }
+}
+
+/// A text by itself is no array.
+fn brief(parts: Vec<Part<'_>>) -> Content<'_> {
+    match &*parts {
+        [Part::InputText { text }] => Content::Text(text),
+        _ => Content::Parts(parts),
+    }
+}
+
+/// A call's id, in the length it may have; the same for the call and its result.
+fn short(id: &str) -> Cow<'_, str> {
+    match id.len() {
+        ..=LONGEST_ID => Cow::Borrowed(id),
+        _ => Cow::Owned(format!("call_{:016x}", hash::of(id.as_bytes()))),
+    }
+}

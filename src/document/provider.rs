@@ -1,0 +1,164 @@
+//! A provider, as the operator writes it.
+//!
+//! In: an object. Out: what is written there. What a kind of provider adds to it is the catalogue's
+//! ([`crate::provider::catalogue`]), and put together they are in [`crate::world`].
+
+use serde::Deserialize;
+
+use super::{Budgets, Entries, Health, Limits};
+use crate::dialect::Dialect;
+use crate::provider::{Auth, Embeddings, MaxTokens};
+
+/// One provider: of a kind that Tollgate knows, or an endpoint that speaks a dialect.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Provider {
+    /// Its kind: one of those that `tollgate providers` lists. Default: its own name, if that is one of them. What the kind
+    /// says of endpoint, dialect, authentication and facts holds where this document says nothing else.
+    #[serde(default)]
+    pub kind: Option<String>,
+
+    /// The API it speaks. Default: its kind's; without a kind it must be written.
+    #[serde(default)]
+    pub dialect: Option<Dialect>,
+
+    /// The base URL its SDK would be given, for example `https://api.openai.com/v1` or `https://api.anthropic.com`. Default:
+    /// its kind's; without a kind it must be written.
+    #[serde(default)]
+    pub endpoint: Option<String>,
+
+    /// What its kind leaves open in the endpoint, for example `{"region": "us-east-1"}`.
+    #[serde(default)]
+    pub settings: Entries<String>,
+
+    /// How it is shown who asks. Default: as its kind wants it, else as its dialect has it. `envoy`: Envoy's own configuration
+    /// adds the credential.
+    #[serde(default)]
+    pub auth: Option<Auth>,
+
+    /// Where its API key comes from. Without it, requests go to the provider without credentials.
+    #[serde(default)]
+    pub credential: Option<Credential>,
+
+    /// Several API keys in place of the one in `credential`. They take turns when the provider refuses one for its rate limit.
+    #[serde(default)]
+    pub credentials: Vec<Credential>,
+
+    /// The `api-version` that is added to the query of every request, as Azure has it. Default: its kind's.
+    #[serde(default)]
+    pub api_version: Option<String>,
+
+    /// Where it differs from others of its kind or dialect. Only requests that are put into another dialect depend on it.
+    #[serde(default)]
+    pub facts: Option<Facts>,
+
+    /// What becomes of something in a request that the provider's API has no words for, where a request is put into another
+    /// dialect: `refuse` the request (or go to the next target) and say what it is, or `drop` and count it. What makes no
+    /// difference to the answer is dropped and counted either way. Default: `refuse`.
+    #[serde(default)]
+    pub untranslatable: Option<Untranslatable>,
+
+    /// The API of OpenAI's in which requests of other dialects are put to it: `chat` or `responses`. Default: `chat`.
+    #[serde(default)]
+    pub translate_to: Option<TranslateTo>,
+
+    /// The provider's name in the price list. Default: what the endpoint's host says, else its kind's, else this provider's
+    /// own name.
+    #[serde(default)]
+    pub priced_as: Option<String>,
+
+    /// Rate limits of its credential: of all requests sent to it together.
+    #[serde(default)]
+    pub limits: Option<Limits>,
+
+    /// What all requests sent to it together may spend.
+    #[serde(default)]
+    pub budget: Option<Budgets>,
+
+    /// When it is left alone because it fails. What is left out is as in the document's own `health`.
+    #[serde(default)]
+    pub health: Option<Health>,
+}
+
+/// What becomes of what a provider's API has no words for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum Untranslatable {
+    /// The request is refused by that name, or goes to the next target.
+    #[default]
+    Refuse,
+    /// It is left out, and counted.
+    Drop,
+}
+
+/// An API of OpenAI's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum TranslateTo {
+    /// Chat completions.
+    #[default]
+    Chat,
+    /// Responses.
+    Responses,
+}
+
+/// A reference to a provider's API key: either `env` or `file`. The key itself is never part of the document.
+#[derive(Clone, Debug, Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Credential {
+    /// The name of the environment variable that holds the API key.
+    #[serde(default)]
+    #[cfg_attr(not(target_arch = "wasm32"), schemars(regex(pattern = r"^[A-Za-z_][A-Za-z0-9_]*$")))]
+    pub env: Option<String>,
+
+    /// The absolute path of a file that holds the API key or token, and that something may renew at any time: Envoy watches it.
+    #[serde(default)]
+    #[cfg_attr(not(target_arch = "wasm32"), schemars(regex(pattern = r"^/")))]
+    pub file: Option<String>,
+}
+
+/// Where a provider differs from others of its kind or dialect. What is not written is as the kind has it, or as most have it.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Facts {
+    /// Whether it serves OpenAI's `/responses` itself. If not, such requests are put into chat completions.
+    #[serde(default)]
+    pub responses: Option<bool>,
+
+    /// Whose form its embeddings have.
+    #[serde(default)]
+    pub embeddings: Option<Embeddings>,
+
+    /// What it calls the most tokens of a chat completion.
+    #[serde(default)]
+    pub max_tokens: Option<MaxTokens>,
+
+    /// Whether it understands `stream_options`.
+    #[serde(default)]
+    pub stream_options: Option<bool>,
+
+    /// Whether it knows the role `developer`. If not, `system` is said.
+    #[serde(default)]
+    pub developer_role: Option<bool>,
+
+    /// Whether it takes a JSON schema as `response_format`. If not, any JSON object is the most that can be asked.
+    #[serde(default)]
+    pub json_schema: Option<bool>,
+}
+
+impl Provider {
+    /// Its references to API keys, in order, with where each is written below the provider: `credential`, `credentials[0]`.
+    pub fn references(&self) -> impl Iterator<Item = (String, &Credential)> {
+        let one = self
+            .credential
+            .iter()
+            .map(|credential| ("credential".to_owned(), credential));
+        let several = self.credentials.iter().enumerate();
+        one.chain(several.map(|(index, credential)| (format!("credentials[{index}]"), credential)))
+    }
+}

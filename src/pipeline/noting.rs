@@ -1,0 +1,126 @@
+//! What attempts say of their providers, taken down as soon as it is known: the next request is to know it, however long
+//! this one still takes.
+//!
+//! In: a request on its way, and the books. Out: the health of the providers it has been to, what they say is left of their
+//! own limits, and how soon they answer. It decides nothing.
+
+use std::time::Duration;
+
+use super::Now;
+use super::attempt::{Attempt, Ending};
+use super::failover::Reason;
+use super::sent::Sent;
+use crate::conversation::Cause;
+use crate::fault::Fault;
+use crate::headers::Headers;
+use crate::health::{self, Outcome, Sign, quota, wait};
+use crate::limit::store::{Books, Unwritable};
+
+/// An account that has nothing left is not asked again for so long.
+const EXHAUSTED: Duration = Duration::from_secs(60);
+
+impl Sent {
+    /// What the head of an answer says of its provider besides the answer.
+    pub(super) fn learn_from(&mut self, headers: &Headers, status: u16, now: Now) {
+        if let Some(attempt) = self.attempts.last_mut() {
+            attempt.quota = quota::quota(headers);
+            attempt.wait = match status {
+                429 | 503 | 529 => wait::retry_after(headers, now.seconds()),
+                _ => None,
+            };
+        }
+    }
+
+    /// Whether there is something to be taken down.
+    pub fn has_news(&self) -> bool {
+        self.attempts
+            .iter()
+            .any(|attempt| attempt.noted.is_none() && sign(attempt, None).is_some())
+    }
+
+    /// Takes down what is known of the attempts so far. `over`: how the latest ended, once the request is over.
+    pub fn note(&mut self, over: Option<Ending>, books: &mut Books<'_>) -> Result<(), Unwritable> {
+        let last = self.attempts.len().saturating_sub(1);
+        for index in 0..self.attempts.len() {
+            let Some(attempt) = self.attempts.get_mut(index) else {
+                continue;
+            };
+            let Some(sign) = sign(attempt, over.filter(|_| index == last)) else {
+                continue;
+            };
+            // An answer that began well may break off.
+            let worse = attempt.noted == Some(Sign::Served) && sign == Sign::Failed;
+            if attempt.noted.is_some() && !worse {
+                continue;
+            }
+            attempt.noted = Some(sign);
+            let leg = attempt.leg;
+            let outcome = Outcome {
+                sign,
+                began: attempt.began,
+                trial: attempt.trial.take(),
+            };
+            let quota = core::mem::take(&mut attempt.quota);
+            let Some(provider) = self.provider(&leg) else {
+                continue;
+            };
+            let cell = health::cell_name(&provider.name, leg.credential);
+            let quotas = quota::cell_name(&provider.name, leg.credential);
+            let rests = health::note(&cell, &provider.health, outcome, books)?;
+            if !quota.is_empty() {
+                quota::note(&quotas, &quota, books)?;
+            }
+            self.rests.extend(rests.map(|reason| (leg.provider, reason)));
+        }
+        Ok(())
+    }
+}
+
+/// What an attempt says of its provider; `None`: nothing that is known yet.
+fn sign(attempt: &Attempt, over: Option<Ending>) -> Option<Sign> {
+    if let Some(reason) = attempt.moved {
+        return Some(match reason {
+            Reason::Connect
+            | Reason::Interrupted
+            | Reason::Timeout
+            | Reason::ServerError
+            | Reason::ErrorInAnswer
+            | Reason::Garbled => Sign::Failed,
+            Reason::RateLimited => Sign::Limited(attempt.wait),
+            Reason::Exhausted => Sign::Limited(Some(attempt.wait.unwrap_or(EXHAUSTED))),
+            Reason::Credential => Sign::Refused,
+            Reason::ContextWindow | Reason::ContentFilter | Reason::NotFound => Sign::Nothing,
+        });
+    }
+    match &attempt.fault {
+        Some(Fault::ProviderCredential) => return Some(Sign::Refused),
+        Some(Fault::ProviderBusy) => return Some(Sign::Limited(attempt.wait)),
+        Some(Fault::ProviderExhausted) => return Some(Sign::Limited(Some(attempt.wait.unwrap_or(EXHAUSTED)))),
+        Some(Fault::Provider(refusal)) => {
+            return Some(match refusal.cause {
+                Cause::RateLimited => Sign::Limited(attempt.wait),
+                Cause::Exhausted => Sign::Limited(Some(EXHAUSTED)),
+                Cause::Authentication | Cause::Permission => Sign::Refused,
+                Cause::Overloaded | Cause::Timeout | Cause::Server => Sign::Failed,
+                Cause::Invalid | Cause::ContextExceeded | Cause::Filtered | Cause::TooLarge | Cause::NotFound => {
+                    Sign::Nothing
+                }
+            });
+        }
+        Some(_) => return Some(Sign::Failed),
+        None => {}
+    }
+    let held = attempt.held.is_some();
+    match (attempt.status, over) {
+        (Some(408 | 500..), _) => Some(Sign::Failed),
+        (Some(300..), _) => Some(Sign::Nothing),
+        // Whatever has passed on is an answer.
+        (Some(_), None) if !held => Some(Sign::Served),
+        (Some(_), Some(Ending::ByClient)) if held => Some(Sign::Nothing),
+        (Some(_), Some(Ending::ByProvider)) if attempt.ended.is_none() => Some(Sign::Failed),
+        (Some(_), Some(_)) => Some(Sign::Served),
+        (None, Some(Ending::ByProvider)) => Some(Sign::Failed),
+        (None, Some(Ending::ByClient)) => Some(Sign::Nothing),
+        (Some(_) | None, None) => None,
+    }
+}

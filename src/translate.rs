@@ -1,0 +1,68 @@
+//! From a client's API to a provider's, and back.
+//!
+//! In: a request's body and the APIs of both sides; then the provider's answer, cut anywhere. Out: the body in the
+//! provider's words and what was lost of it; then the answer in the client's words, with a
+//! [`Reading`](crate::meter::Reading) of it. It decides neither where a request goes nor what becomes of a loss. What each
+//! API says is in [`crate::dialect`]; here they are only brought together.
+//!
+//! - [`speech`]: how a provider is spoken to about what a client asks.
+//! - [`words`]: a request in a provider's words, or what there are no words for.
+//! - [`answer`]: an answer on its way back.
+
+use crate::conversation::members::Unreadable;
+use crate::conversation::{Losses, Refusal, Request};
+use crate::dialect::{Api, To, chat, converse, gemini, messages, responses};
+
+pub mod answer;
+pub mod speech;
+pub mod words;
+
+pub use answer::Translation;
+pub use speech::{Client, Speech};
+pub use words::Words;
+
+/// A request, in a provider's words.
+#[derive(Clone, Debug)]
+pub struct Written {
+    /// The body.
+    pub body: Vec<u8>,
+    /// What is not in it.
+    pub losses: Losses,
+}
+
+/// Reads a client's request and writes it for a provider. `most`: what its longest answer is cut down to, if it is.
+///
+/// # Errors
+///
+/// [`Unreadable`] where it is no request of the client's own API.
+pub fn request(client: Client, api: Api, body: &[u8], to: &To<'_>, most: Option<u64>) -> Result<Written, Unreadable> {
+    let mut request: Request = match client {
+        Client::Chat => chat::read_request(body),
+        Client::Responses => responses::read_request(body),
+        Client::Messages => messages::read_request(body),
+    }?;
+    if most.is_some() {
+        request.max_output_tokens = most;
+    }
+    let mut losses = core::mem::take(&mut request.losses);
+    let write = match api {
+        Api::Chat => chat::write_request,
+        Api::Responses => responses::write_request,
+        Api::Messages => messages::write_request,
+        Api::Gemini => gemini::write_request,
+        Api::Converse => converse::write_request,
+    };
+    let body = write(&request, to, &mut losses);
+    Ok(Written { body, losses })
+}
+
+/// What a provider's error means.
+pub fn refusal(api: Api, status: u16, body: &[u8]) -> Refusal {
+    match api {
+        Api::Chat => chat::read_refusal(status, body),
+        Api::Responses => responses::read_refusal(status, body),
+        Api::Messages => messages::read_refusal(status, body),
+        Api::Gemini => gemini::read_refusal(status, body),
+        Api::Converse => converse::read_refusal(status, body),
+    }
+}

@@ -1,0 +1,451 @@
+//! A provider's answer, in the client's words, as it comes.
+//!
+//! In: the bytes of an answer in the provider's API, cut anywhere. Out: bytes in the client's, and a [`Reading`]. An answer
+//! that is one document is gathered until it is whole, up to [`WHOLE_LIMIT`]; of a stream one event is put by at most, up to
+//! [`EVENT_LIMIT`]. It does not know whether what it gives is passed on.
+
+use super::Client;
+use crate::conversation::{Cause, Event, Output, Refusal, Reply, Stop};
+use crate::dialect::{Api, Malformed, Told, Unanswered, chat, converse, gemini, messages, responses};
+use crate::framing::eventstream::{Frames, Kind};
+use crate::framing::sse::{Blocks, fields};
+use crate::meter::Reading;
+
+/// The longest answer that is translated whole, in bytes.
+pub const WHOLE_LIMIT: usize = 32 << 20;
+/// The longest event of a stream that is translated, in bytes.
+pub const EVENT_LIMIT: usize = 4 << 20;
+
+/// An answer on its way.
+#[derive(Debug)]
+pub struct Translation {
+    form: Form,
+    writer: Writer,
+    reading: Reading,
+    first: Option<u64>,
+    refusal: Option<Refusal>,
+    events: Vec<Event>,
+    over: bool,
+}
+
+#[derive(Debug)]
+enum Form {
+    Whole {
+        api: Api,
+        body: Vec<u8>,
+    },
+    Lines {
+        reader: Reader,
+        blocks: Blocks,
+        carry: Vec<u8>,
+    },
+    Frames {
+        reader: Reader,
+        frames: Frames,
+    },
+}
+
+#[derive(Debug)]
+enum Reader {
+    Chat(chat::StreamReader),
+    Responses(responses::StreamReader),
+    Messages(messages::StreamReader),
+    Gemini(gemini::StreamReader),
+    Converse(converse::StreamReader),
+}
+
+#[derive(Debug)]
+enum Writer {
+    /// The client waits for one document.
+    Whole {
+        client: Client,
+        model: String,
+        id: String,
+        created: u64,
+    },
+    Chat(chat::StreamWriter),
+    Responses(responses::StreamWriter),
+    Messages(messages::StreamWriter),
+}
+
+impl Translation {
+    /// The answer to a request of a client for which it is translated. `streamed`: the provider answers with a stream of
+    /// events; `stream`: the client asked for one.
+    pub fn new(client: Client, api: Api, streamed: bool, stream: bool, told: &Told<'_>) -> Self {
+        let form = match (streamed, api) {
+            (false, _) => Form::Whole { api, body: Vec::new() },
+            (true, Api::Converse) => Form::Frames {
+                reader: Reader::of(api),
+                frames: Frames::default(),
+            },
+            (true, _) => Form::Lines {
+                reader: Reader::of(api),
+                blocks: Blocks::default(),
+                carry: Vec::new(),
+            },
+        };
+        let writer = match (stream, client) {
+            (false, _) => Writer::Whole {
+                client,
+                model: told.model.to_owned(),
+                id: told.id.to_owned(),
+                created: told.created,
+            },
+            (true, Client::Chat) => Writer::Chat(chat::StreamWriter::new(told)),
+            (true, Client::Responses) => Writer::Responses(responses::StreamWriter::new(told)),
+            (true, Client::Messages) => Writer::Messages(messages::StreamWriter::new(told)),
+        };
+        Self {
+            form,
+            writer,
+            reading: Reading::default(),
+            first: None,
+            refusal: None,
+            events: Vec::new(),
+            over: false,
+        }
+    }
+
+    /// The media type of what it gives.
+    pub fn content_type(&self) -> &'static str {
+        match self.writer {
+            Writer::Whole { .. } => "application/json",
+            Writer::Chat(_) | Writer::Responses(_) | Writer::Messages(_) => "text/event-stream",
+        }
+    }
+
+    /// Reads the next bytes and gives what they are to the client. `end`: they are the last.
+    pub fn feed(&mut self, chunk: &[u8], now_ns: u64, end: bool) -> Vec<u8> {
+        let mut out = Vec::new();
+        if self.over {
+            return out;
+        }
+        match &mut self.form {
+            Form::Whole { api, body } => {
+                if body.len().saturating_add(chunk.len()) > WHOLE_LIMIT {
+                    self.garbled(&mut out);
+                    return out;
+                }
+                body.extend_from_slice(chunk);
+                if end {
+                    let (api, body) = (*api, core::mem::take(body));
+                    self.whole(read_reply(api, &body), &mut out);
+                }
+                return out;
+            }
+            Form::Lines { reader, blocks, carry } => {
+                let mut rest = chunk;
+                let mut broken = false;
+                while !rest.is_empty() {
+                    let Some(len) = blocks.end(rest) else {
+                        carry.extend_from_slice(rest);
+                        broken |= carry.len() > EVENT_LIMIT;
+                        break;
+                    };
+                    let (block, after) = rest.split_at_checked(len).unwrap_or((rest, &[]));
+                    broken |= match carry.is_empty() {
+                        true => read_block(reader, block, &mut self.events).is_err(),
+                        false => {
+                            carry.extend_from_slice(block);
+                            let read = read_block(reader, carry, &mut self.events);
+                            carry.clear();
+                            read.is_err()
+                        }
+                    };
+                    rest = after;
+                }
+                if end && !broken {
+                    broken |= !carry.is_empty() && read_block(reader, carry, &mut self.events).is_err();
+                    carry.clear();
+                    reader.finish(&mut self.events);
+                }
+                self.pass(now_ns, &mut out);
+                if broken {
+                    self.garbled(&mut out);
+                }
+            }
+            Form::Frames { reader, frames } => {
+                let events = &mut self.events;
+                let mut broken = false;
+                let fed = frames.feed(chunk, |message| {
+                    let exception = match message.kind {
+                        Kind::Event => None,
+                        Kind::Exception | Kind::Error => Some(["exception:", message.name].concat()),
+                    };
+                    let name = exception.as_deref().unwrap_or(message.name);
+                    broken |= reader.read(name.as_bytes(), message.payload, events).is_err();
+                });
+                broken |= fed.is_err();
+                if end && !broken {
+                    reader.finish(events);
+                }
+                self.pass(now_ns, &mut out);
+                if broken {
+                    self.garbled(&mut out);
+                }
+            }
+        }
+        if end && !self.over && !self.reading.complete {
+            self.failed(Refusal::new(Cause::Server, ""), &mut out);
+        }
+        out
+    }
+
+    /// What has been read of the answer so far.
+    pub fn reading(&self) -> &Reading {
+        &self.reading
+    }
+
+    /// When the first generated content passed.
+    pub fn first_token_ns(&self) -> Option<u64> {
+        self.first
+    }
+
+    /// The provider's error, if the answer is one or became one.
+    pub fn refusal(&self) -> Option<&Refusal> {
+        self.refusal.as_ref()
+    }
+
+    /// Whether the answer broke off without having begun to say anything.
+    pub fn is_empty(&self) -> bool {
+        self.reading.text_bytes == 0 && self.first.is_none()
+    }
+
+    fn whole(&mut self, read: Result<Reply, Unanswered>, out: &mut Vec<u8>) {
+        let reply = match read {
+            Ok(reply) => reply,
+            Err(Unanswered::Malformed) => return self.garbled(out),
+            Err(Unanswered::Refused(refusal)) => return self.failed(refusal, out),
+        };
+        if let Writer::Whole {
+            client,
+            model,
+            id,
+            created,
+        } = &self.writer
+        {
+            let told = Told {
+                model,
+                id,
+                created: *created,
+                stream_usage: true,
+            };
+            self.reading = reading_of(&reply);
+            *out = match client {
+                Client::Chat => chat::write_reply(&reply, &told),
+                Client::Responses => responses::write_reply(&reply, &told),
+                Client::Messages => messages::write_reply(&reply, &told),
+            };
+            self.over = true;
+            return;
+        }
+        // A provider that does not stream although it was asked to.
+        self.events = events_of(reply);
+        self.pass(0, out);
+    }
+
+    /// Writes the events that were read, and takes note of what they say.
+    fn pass(&mut self, now_ns: u64, out: &mut Vec<u8>) {
+        for event in core::mem::take(&mut self.events) {
+            if self.over {
+                return;
+            }
+            match &event {
+                Event::Text(text) | Event::Thought(text) | Event::Arguments(text) | Event::Declined(text) => {
+                    if !text.is_empty() {
+                        self.reading.text_bytes += text.len() as u64;
+                        self.first.get_or_insert(now_ns);
+                    }
+                }
+                Event::Call { .. } | Event::SealedThought(_) => {
+                    self.first.get_or_insert(now_ns);
+                }
+                Event::Begin { model, .. } => {
+                    self.reading.model = Some(model.clone()).filter(|model| !model.is_empty())
+                }
+                Event::Stop(_) => self.reading.finished = true,
+                Event::Usage(usage) => self.reading.reported = Some(*usage),
+                Event::Tier(tier) => self.reading.service_tier = Some(tier.clone()),
+                Event::End => {
+                    self.reading.complete = true;
+                    self.over = true;
+                }
+                Event::Failed(refusal) => {
+                    self.reading.error_in_stream = true;
+                    self.refusal = Some(refusal.clone());
+                    self.over = true;
+                }
+                Event::Signature(_) => {}
+            }
+            self.writer.write(&event, out);
+        }
+    }
+
+    fn failed(&mut self, refusal: Refusal, out: &mut Vec<u8>) {
+        self.events = vec![Event::Failed(refusal)];
+        self.pass(0, out);
+    }
+
+    fn garbled(&mut self, out: &mut Vec<u8>) {
+        self.reading.undecoded = true;
+        if !self.over {
+            self.failed(Refusal::new(Cause::Server, ""), out);
+        }
+    }
+}
+
+impl Reader {
+    fn of(api: Api) -> Self {
+        match api {
+            Api::Chat => Self::Chat(chat::StreamReader::default()),
+            Api::Responses => Self::Responses(responses::StreamReader::default()),
+            Api::Messages => Self::Messages(messages::StreamReader::default()),
+            Api::Gemini => Self::Gemini(gemini::StreamReader::default()),
+            Api::Converse => Self::Converse(converse::StreamReader::default()),
+        }
+    }
+
+    fn read(&mut self, name: &[u8], data: &[u8], out: &mut Vec<Event>) -> Result<(), Malformed> {
+        match self {
+            Self::Chat(reader) => reader.read(name, data, out),
+            Self::Responses(reader) => reader.read(name, data, out),
+            Self::Messages(reader) => reader.read(name, data, out),
+            Self::Gemini(reader) => reader.read(name, data, out),
+            Self::Converse(reader) => reader.read(name, data, out),
+        }
+    }
+
+    fn finish(&mut self, out: &mut Vec<Event>) {
+        match self {
+            Self::Chat(reader) => reader.finish(out),
+            Self::Responses(reader) => reader.finish(out),
+            Self::Messages(reader) => reader.finish(out),
+            Self::Gemini(reader) => reader.finish(out),
+            Self::Converse(reader) => reader.finish(out),
+        }
+    }
+}
+
+impl Writer {
+    /// The client that waits for one document gets it from [`Translation::whole`] alone.
+    fn write(&mut self, event: &Event, out: &mut Vec<u8>) {
+        match self {
+            Self::Whole { .. } => {}
+            Self::Chat(writer) => writer.write(event, out),
+            Self::Responses(writer) => writer.write(event, out),
+            Self::Messages(writer) => writer.write(event, out),
+        }
+    }
+}
+
+/// The first error in the bytes of an answer of this API, if there is one among its first events: for answers that go
+/// through as they are.
+pub fn refusal_in(api: Api, streamed: bool, bytes: &[u8]) -> Option<Refusal> {
+    if !streamed {
+        return match read_reply(api, bytes) {
+            Err(Unanswered::Refused(refusal)) => Some(refusal),
+            Ok(_) | Err(Unanswered::Malformed) => None,
+        };
+    }
+    let mut reader = Reader::of(api);
+    let mut blocks = Blocks::default();
+    let mut events = Vec::new();
+    let mut rest = bytes;
+    while let Some((block, after)) = blocks.end(rest).and_then(|len| rest.split_at_checked(len)) {
+        let _ = read_block(&mut reader, block, &mut events);
+        rest = after;
+    }
+    let _ = read_block(&mut reader, rest, &mut events);
+    events.into_iter().find_map(|event| match event {
+        Event::Failed(refusal) => Some(refusal),
+        _ => None,
+    })
+}
+
+fn read_reply(api: Api, body: &[u8]) -> Result<Reply, Unanswered> {
+    match api {
+        Api::Chat => chat::read_reply(body),
+        Api::Responses => responses::read_reply(body),
+        Api::Messages => messages::read_reply(body),
+        Api::Gemini => gemini::read_reply(body),
+        Api::Converse => converse::read_reply(body),
+    }
+}
+
+/// Reads a block of server-sent events: its event's name and its data, which usually stands in one line.
+fn read_block(reader: &mut Reader, block: &[u8], out: &mut Vec<Event>) -> Result<(), Malformed> {
+    let (mut name, mut data): (&[u8], &[u8]) = (&[], &[]);
+    let mut joined: Option<Vec<u8>> = None;
+    let mut lines = 0;
+    for field in fields(block) {
+        match field.name {
+            b"event" => name = field.value,
+            b"data" if lines == 0 => {
+                data = field.value;
+                lines = 1;
+            }
+            b"data" => {
+                let joined = joined.get_or_insert_with(|| data.to_vec());
+                joined.push(b'\n');
+                joined.extend_from_slice(field.value);
+            }
+            _ => {}
+        }
+    }
+    match lines {
+        0 => Ok(()),
+        _ => reader.read(name, joined.as_deref().unwrap_or(data), out),
+    }
+}
+
+fn reading_of(reply: &Reply) -> Reading {
+    let text = |output: &Output| match output {
+        Output::Text(text) | Output::Declined(text) => text.len(),
+        Output::Thought { text, .. } => text.len(),
+        Output::Call { arguments, .. } => arguments.len(),
+        Output::SealedThought(_) => 0,
+    };
+    Reading {
+        reported: reply.usage,
+        service_tier: reply.tier.clone(),
+        model: Some(reply.model.clone()).filter(|model| !model.is_empty()),
+        text_bytes: reply.output.iter().map(|output| text(output) as u64).sum(),
+        finished: reply.stop.is_some(),
+        complete: true,
+        error_in_stream: false,
+        undecoded: false,
+    }
+}
+
+/// A whole answer, as if it had come step by step.
+fn events_of(reply: Reply) -> Vec<Event> {
+    let mut events = vec![Event::Begin {
+        id: reply.id,
+        model: reply.model,
+    }];
+    for output in reply.output {
+        match output {
+            Output::Text(text) => events.push(Event::Text(text)),
+            Output::Thought { text, signature } => {
+                events.push(Event::Thought(text));
+                events.extend(signature.map(Event::Signature));
+            }
+            Output::SealedThought(data) => events.push(Event::SealedThought(data)),
+            Output::Call {
+                id,
+                name,
+                arguments,
+                signature,
+            } => {
+                events.push(Event::Call { id, name, signature });
+                events.push(Event::Arguments(arguments));
+            }
+            Output::Declined(text) => events.push(Event::Declined(text)),
+        }
+    }
+    events.push(Event::Stop(reply.stop.unwrap_or(Stop::End)));
+    events.extend(reply.tier.map(Event::Tier));
+    events.extend(reply.usage.map(Event::Usage));
+    events.push(Event::End);
+    events
+}
