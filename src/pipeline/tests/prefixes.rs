@@ -62,7 +62,7 @@ fn it_is_priced_by_the_name_that_was_asked_for_and_counted_by_the_documents() {
         let _ = sent.reply_chunk(usage.as_bytes(), T0, true);
         let seen = observed(&sent.record(Ending::ByProvider, T0));
         assert_eq!(
-            seen["tollgate_cost_nanodollars_total agent payments house-* one reported"],
+            seen["tollgate_cost_nanodollars_total agent payments house-* one reported ok"],
             cost * 1_000
         );
         assert!(
