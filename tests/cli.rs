@@ -275,6 +275,28 @@ fn prices_are_listed_by_provider() {
 }
 
 #[test]
+fn kinds_of_providers_are_listed_looked_up_and_guessed() {
+    let all = run(&["providers"]);
+    assert_eq!(all.code, Some(0));
+    assert!(all.out.starts_with("KIND"), "{}", all.out);
+    let json: Value = serde_json::from_str(&run(&["providers", "groq", "--json"]).out).unwrap();
+    assert_eq!(json[0]["endpoint"], "https://api.groq.com/openai/v1");
+    assert_eq!(json[0]["auth"], "bearer");
+    let one = run(&["providers", "bedrock"]);
+    assert!(
+        one.out.contains(r#""bedrock": {"settings":{"region":"us-east-1"}}"#),
+        "{}",
+        one.out
+    );
+    let none = run(&["providers", "gorq"]);
+    assert_eq!(none.code, Some(1));
+    assert_eq!(
+        none.err,
+        "there is no kind of provider `gorq`\n  remedy: did you mean `groq`?\n"
+    );
+}
+
+#[test]
 fn what_the_price_list_does_not_have_is_answered_with_what_it_has() {
     for (arguments, said) in [
         (

@@ -49,7 +49,7 @@ pub struct Provider {
     #[serde(default)]
     pub api_version: Option<String>,
 
-    /// Where it differs from others of its kind or dialect. Only requests that are put into another dialect depend on it.
+    /// Where it differs from others of its kind or dialect. Requests that are put into another dialect depend on it.
     #[serde(default)]
     pub facts: Option<Facts>,
 
@@ -138,7 +138,7 @@ pub struct Facts {
     #[serde(default)]
     pub max_tokens: Option<MaxTokens>,
 
-    /// Whether it understands `stream_options`.
+    /// Whether it understands `stream_options`. If not, usage is not asked for in streams.
     #[serde(default)]
     pub stream_options: Option<bool>,
 

@@ -1,7 +1,7 @@
 //! Where providers of one dialect differ.
 //!
-//! In: what the catalogue or an operator says. Out: what a translation has to ask. Nothing here touches a request whose
-//! client and provider speak the same dialect: that one passes as it is.
+//! In: what the catalogue or an operator says. Out: what a translation has to ask. A request whose client and provider speak
+//! the same dialect passes as it is; of these facts, only whether `stream_options` may be added to it matters then.
 
 use serde::{Deserialize, Serialize};
 
@@ -16,7 +16,7 @@ pub struct Facts {
     pub embeddings: Option<Embeddings>,
     /// What it calls the most tokens of a chat completion.
     pub max_tokens: MaxTokens,
-    /// Whether it understands `stream_options`.
+    /// Whether it understands `stream_options`. If not, usage is not asked for, whoever the client is.
     pub stream_options: bool,
     /// Whether it knows the role `developer`. If not, `system` is said.
     pub developer_role: bool,

@@ -118,7 +118,7 @@ pub fn write_request(request: &Request, to: &To<'_>, losses: &mut Losses) -> Vec
         model: to.model,
         max_tokens,
         system,
-        messages: messages(request, losses),
+        messages: messages(request, model, losses),
         tools: tools(&request.tools, model, losses),
         tool_choice: choice(request, model, losses),
         thinking: thinking.config,
@@ -137,9 +137,10 @@ pub fn write_request(request: &Request, to: &To<'_>, losses: &mut Losses) -> Vec
     serde_json::to_vec(&body).unwrap_or_default()
 }
 
-/// The conversation, which the user always begins.
-fn messages<'a>(request: &'a Request, losses: &mut Losses) -> Vec<Message<'a>> {
-    let mut messages: Vec<Message<'a>> = Vec::with_capacity(request.turns.len() + 1);
+/// The conversation, which the user always begins, and ends for models that only answer. Elsewhere a conversation that
+/// ends with the assistant is answered by another turn of theirs.
+fn messages<'a>(request: &'a Request, model: Model, losses: &mut Losses) -> Vec<Message<'a>> {
+    let mut messages: Vec<Message<'a>> = Vec::with_capacity(request.turns.len() + 2);
     for turn in &request.turns {
         let content = pieces(&turn.content, losses);
         let role = match turn.role {
@@ -153,26 +154,31 @@ fn messages<'a>(request: &'a Request, losses: &mut Losses) -> Vec<Message<'a>> {
         }
     }
     if messages.first().is_none_or(|first| first.role != "user") {
-        let nothing = Piece::Text {
-            text: ".",
-            cache_control: None,
-        };
-        messages.insert(
-            0,
-            Message {
-                role: "user",
-                content: vec![nothing],
-            },
-        );
+        messages.insert(0, said("."));
     }
-    // A text that the model is to go on with must not end with a blank.
     if let Some(last) = messages.last_mut()
         && last.role == "assistant"
-        && let Some(Piece::Text { text, .. }) = last.content.last_mut()
     {
-        *text = text.trim_end();
+        if model.refuses_prefill() {
+            messages.push(said("Continue."));
+        } else if let Some(Piece::Text { text, .. }) = last.content.last_mut() {
+            // A text that the model is to go on with must not end with a blank.
+            *text = text.trim_end();
+        }
     }
     messages
+}
+
+/// A user's words that nobody said.
+fn said(text: &str) -> Message<'_> {
+    let text = Piece::Text {
+        text,
+        cache_control: None,
+    };
+    Message {
+        role: "user",
+        content: vec![text],
+    }
 }
 
 /// More strict tools than this are refused.

@@ -178,6 +178,11 @@ impl Model {
         self.since((4, 1))
     }
 
+    /// Whether it refuses to go on with a turn of its own that is not over ("prefill").
+    pub(super) fn refuses_prefill(self) -> bool {
+        self.since((4, 6))
+    }
+
     /// Whether it takes `output_config.format` and strict tools.
     pub(super) fn takes_schema(self) -> bool {
         self.since((4, 5))

@@ -9,13 +9,14 @@
 use std::borrow::Cow;
 
 use serde::Deserialize;
+use serde_json::value::RawValue;
 
 use crate::conversation::{Cause, Refusal};
 
 #[derive(Default, Deserialize)]
 struct Wire<'a> {
     #[serde(borrow)]
-    error: Option<Error<'a>>,
+    error: Option<&'a RawValue>,
     #[serde(borrow)]
     message: Option<Cow<'a, str>>,
 }
@@ -40,12 +41,21 @@ struct Details<'a> {
 /// Reads a provider's error.
 pub fn read_refusal(status: u16, body: &[u8]) -> Refusal {
     let wire: Wire = serde_json::from_slice(body).unwrap_or_default();
-    let mut error = wire.error.unwrap_or_default();
+    let mut error = Error::within(wire.error);
     error.message = error.message.or(wire.message);
     error.refusal(status)
 }
 
-impl Error<'_> {
+impl<'a> Error<'a> {
+    /// What is under `error`; some servers that follow this API say no more there than a message.
+    pub(super) fn within(raw: Option<&'a RawValue>) -> Self {
+        let text = raw.map_or("", RawValue::get);
+        serde_json::from_str(text).unwrap_or_else(|_| Self {
+            message: serde_json::from_str(text).ok(),
+            ..Self::default()
+        })
+    }
+
     /// What it means; `status` is 200 where it came within an answer.
     pub(super) fn refusal(&self, status: u16) -> Refusal {
         let message = self.message.as_deref().unwrap_or_default();

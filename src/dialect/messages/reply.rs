@@ -27,13 +27,13 @@ struct Message<'a> {
     stop_sequence: Option<String>,
     stop_details: Option<StopDetails>,
     usage: Option<&'a RawValue>,
-    error: Option<Error<'a>>,
+    error: Option<&'a RawValue>,
 }
 
-/// A block of an answer, or a piece of one, of any type.
+/// A block of an answer, a piece of one, or what ends it; of any type.
 #[derive(Default, Deserialize)]
 pub(super) struct Content<'a> {
-    #[serde(borrow)]
+    #[serde(borrow, default)]
     pub(super) r#type: Cow<'a, str>,
     pub(super) text: Option<String>,
     pub(super) thinking: Option<String>,
@@ -43,6 +43,9 @@ pub(super) struct Content<'a> {
     pub(super) name: Option<String>,
     pub(super) input: Option<&'a RawValue>,
     pub(super) partial_json: Option<String>,
+    pub(super) stop_reason: Option<Cow<'a, str>>,
+    pub(super) stop_sequence: Option<String>,
+    pub(super) stop_details: Option<StopDetails>,
 }
 
 /// Why a classifier stopped an answer.
@@ -60,7 +63,7 @@ pub fn read_reply(body: &[u8]) -> Result<Reply, Unanswered> {
     let message: Message = serde_json::from_slice(body).map_err(|_| Unanswered::Malformed)?;
     let Some(content) = message.content else {
         return Err(match message.error {
-            Some(error) => Unanswered::Refused(error.refusal(200)),
+            Some(error) => Unanswered::Refused(Error::within(Some(error)).refusal(200)),
             None => Unanswered::Malformed,
         });
     };
@@ -72,8 +75,9 @@ pub fn read_reply(body: &[u8]) -> Result<Reply, Unanswered> {
             .and_then(|reason| stop(&reason, message.stop_sequence)),
         ..Reply::default()
     };
+    let mut calls = 0;
     for block in content {
-        output(block, &mut reply.output);
+        output(block, &mut calls, &mut reply.output);
     }
     if let Some(explanation) = message.stop_details.and_then(|details| details.explanation)
         && !explanation.is_empty()
@@ -91,7 +95,7 @@ pub fn read_reply(body: &[u8]) -> Result<Reply, Unanswered> {
     Ok(reply)
 }
 
-fn output(block: Content<'_>, out: &mut Vec<Output>) {
+fn output(block: Content<'_>, calls: &mut u32, out: &mut Vec<Output>) {
     match &*block.r#type {
         "text" => {
             let text = block.text.unwrap_or_default();
@@ -118,7 +122,7 @@ fn output(block: Content<'_>, out: &mut Vec<Output>) {
         }
         "redacted_thinking" => out.extend(block.data.map(Output::SealedThought)),
         "tool_use" => out.push(Output::Call {
-            id: block.id.unwrap_or_default(),
+            id: call_id(block.id, calls),
             name: block.name.unwrap_or_default(),
             arguments: object(block.input.map_or("{}", RawValue::get))
                 .map_or("{}", RawValue::get)
@@ -127,6 +131,13 @@ fn output(block: Content<'_>, out: &mut Vec<Output>) {
         }),
         _ => {}
     }
+}
+
+/// A call's id; one of ours where the provider gives none, since its result must name it.
+pub(super) fn call_id(id: Option<String>, calls: &mut u32) -> String {
+    *calls = calls.wrapping_add(1);
+    id.filter(|id| !id.is_empty())
+        .unwrap_or_else(|| format!("toolu_{calls}"))
 }
 
 /// Why an answer ends. A paused turn is one of Anthropic's own tools, and complete for all others.
@@ -177,7 +188,9 @@ pub(super) enum Piece<'a> {
 
 /// Writes an answer.
 pub fn write_reply(reply: &Reply, told: &Told<'_>) -> Vec<u8> {
-    let content = reply.output.iter().map(|output| match output {
+    let something =
+        |output: &&Output| !matches!(output, Output::Text(text) | Output::Declined(text) if text.is_empty());
+    let content = reply.output.iter().filter(something).map(|output| match output {
         Output::Text(text) | Output::Declined(text) => Piece::Text { text },
         Output::Thought { text, signature } => Piece::Thinking {
             thinking: text,

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::refusal::Error;
-use super::reply::{Content, StopDetails, stop};
+use super::reply::{Content, call_id, stop};
 use crate::conversation::Event;
 use crate::dialect::Malformed;
 use crate::dialect::anthropic::Counts;
@@ -26,11 +26,11 @@ struct Wire<'a> {
     #[serde(borrow)]
     content_block: Option<Content<'a>>,
     #[serde(borrow)]
-    delta: Option<&'a RawValue>,
+    delta: Option<Content<'a>>,
     #[serde(borrow)]
     usage: Option<&'a RawValue>,
     #[serde(borrow)]
-    error: Option<Error<'a>>,
+    error: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -41,20 +41,14 @@ struct Start<'a> {
     usage: Option<&'a RawValue>,
 }
 
-#[derive(Deserialize)]
-struct Ending<'a> {
-    #[serde(borrow)]
-    stop_reason: Option<Cow<'a, str>>,
-    stop_sequence: Option<String>,
-    stop_details: Option<StopDetails>,
-}
-
 /// Reads a stream's events.
 #[derive(Clone, Debug, Default)]
 pub struct StreamReader {
     counts: Counts,
     told: Option<Usage>,
     call: Option<Call>,
+    /// How many calls have begun.
+    calls: u32,
     /// Whether a reason to stop came: nothing but the last event is missing then.
     stopped: bool,
     over: bool,
@@ -95,15 +89,13 @@ impl StreamReader {
             }
             b"content_block_start" => self.begin(wire.index, wire.content_block.ok_or(Malformed)?, out),
             b"content_block_delta" => {
-                let delta = wire.delta.ok_or(Malformed)?;
-                let delta: Content = serde_json::from_str(delta.get()).map_err(|_| Malformed)?;
-                self.go_on(wire.index, delta, out);
+                self.go_on(wire.index, wire.delta.ok_or(Malformed)?, out);
             }
             b"content_block_stop" => self.end_call(out),
             b"message_delta" => {
                 self.end_call(out);
                 if let Some(delta) = wire.delta {
-                    self.stop(serde_json::from_str(delta.get()).map_err(|_| Malformed)?, out);
+                    self.stop(delta, out);
                 }
                 self.count(wire.usage, out);
             }
@@ -115,7 +107,7 @@ impl StreamReader {
             b"error" => {
                 self.over = true;
                 // Its status says nothing: it came within an answer.
-                out.push(Event::Failed(wire.error.unwrap_or_default().refusal(200)));
+                out.push(Event::Failed(Error::within(wire.error).refusal(200)));
             }
             _ => {}
         }
@@ -146,7 +138,7 @@ impl StreamReader {
                     argued: false,
                 });
                 out.push(Event::Call {
-                    id: block.id.unwrap_or_default(),
+                    id: call_id(block.id, &mut self.calls),
                     name: block.name.unwrap_or_default(),
                     signature: None,
                 });
@@ -181,7 +173,7 @@ impl StreamReader {
         }
     }
 
-    fn stop(&mut self, ending: Ending<'_>, out: &mut Vec<Event>) {
+    fn stop(&mut self, ending: Content<'_>, out: &mut Vec<Event>) {
         let explanation = ending.stop_details.and_then(|details| details.explanation);
         out.extend(explanation.filter(|text| !text.is_empty()).map(Event::Declined));
         if let Some(reason) = ending.stop_reason {

@@ -65,12 +65,16 @@ struct Start<'a> {
 }
 
 #[derive(Serialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
+#[serde(tag = "type")]
 enum Delta<'a> {
-    TextDelta { text: &'a str },
-    ThinkingDelta { thinking: &'a str },
-    SignatureDelta { signature: &'a str },
-    InputJsonDelta { partial_json: &'a str },
+    #[serde(rename = "text_delta")]
+    Text { text: &'a str },
+    #[serde(rename = "thinking_delta")]
+    Thinking { thinking: &'a str },
+    #[serde(rename = "signature_delta")]
+    Signature { signature: &'a str },
+    #[serde(rename = "input_json_delta")]
+    InputJson { partial_json: &'a str },
 }
 
 #[derive(Serialize)]
@@ -149,13 +153,13 @@ impl StreamWriter {
             Event::Thought(thinking) => {
                 if !thinking.is_empty() {
                     self.open(Open::Thought, out);
-                    self.delta(Delta::ThinkingDelta { thinking }, out);
+                    self.delta(Delta::Thinking { thinking }, out);
                 }
             }
             Event::Signature(signature) => {
                 if !signature.is_empty() {
                     self.open(Open::Thought, out);
-                    self.delta(Delta::SignatureDelta { signature }, out);
+                    self.delta(Delta::Signature { signature }, out);
                     // What it thinks next is another thought.
                     self.close(out);
                 }
@@ -175,7 +179,7 @@ impl StreamWriter {
             }
             Event::Arguments(partial_json) => {
                 if self.open == Open::Call && !partial_json.is_empty() {
-                    self.delta(Delta::InputJsonDelta { partial_json }, out);
+                    self.delta(Delta::InputJson { partial_json }, out);
                 }
             }
             Event::Stop(stop) => self.stop = Some(stop.clone()),
@@ -213,7 +217,7 @@ impl StreamWriter {
     fn text(&mut self, text: &str, out: &mut Vec<u8>) {
         if !text.is_empty() {
             self.open(Open::Text, out);
-            self.delta(Delta::TextDelta { text }, out);
+            self.delta(Delta::Text { text }, out);
         }
     }
 
