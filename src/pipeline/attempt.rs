@@ -11,8 +11,9 @@ use crate::conversation::Losses;
 use crate::endpoint::Endpoint;
 use crate::estimate;
 use crate::fault::Fault;
+use crate::health::Sign;
+use crate::health::place::Trial;
 use crate::health::quota::Quota;
-use crate::health::{Lease, Sign};
 use crate::meter::{Meter, Passed, Reading};
 use crate::price::{Nanodollars, Price};
 use crate::record::{Bill, Cost};
@@ -102,7 +103,7 @@ pub struct Attempt {
     /// When it began, in milliseconds of the clock that all workers share; 0 where that was not seen.
     pub(super) began: u64,
     /// The leave to try the provider, where it is a trial.
-    pub(super) trial: Option<Lease>,
+    pub(super) trial: Option<Trial>,
     /// How long the provider asks to be left alone.
     pub(super) wait: Option<Duration>,
     /// What the provider says is left of its own limits.

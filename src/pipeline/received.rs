@@ -133,13 +133,14 @@ impl Received {
                 if let Some(found) = found.flatten() {
                     admitted.notes.guard(found);
                 }
-                let lease = match ordering::claim(&self.arrival, &mut admitted.course.legs, books) {
-                    Ok(lease) => lease,
-                    Err(fault) => {
-                        admit::give_back(admitted.grant, books);
-                        return Err((fault, model));
-                    }
-                };
+                let lease =
+                    match ordering::claim(&self.arrival, admitted.course.model, &mut admitted.course.legs, books) {
+                        Ok(lease) => lease,
+                        Err(fault) => {
+                            admit::give_back(admitted.grant, books);
+                            return Err((fault, model));
+                        }
+                    };
                 let trial = admitted.course.legs.first().copied().zip(lease);
                 Ok(Sent::new(
                     self.arrival.clone(),
@@ -164,7 +165,7 @@ impl Received {
     /// An answer is on its way before the body was complete: Envoy gave up waiting or could not connect, or a provider
     /// whose headers could not be held refuses them. What is left of the body must not go anywhere.
     pub fn answered_early(self) -> Sent {
-        let leg = self.at.map(|provider| route::Leg::without_model(provider));
+        let leg = self.at.map(route::Leg::without_model);
         let course = Course {
             model: None,
             body: Body::Opaque,
@@ -280,7 +281,7 @@ impl Received {
             return Err((Fault::ModelForbidden { model: name }, Some(model)));
         }
         let session = ordering::session(self.session.as_deref(), bytes);
-        let legs = ordering::legs(&self.arrival, model, self.at, session, books);
+        let legs = ordering::legs(&self.arrival, model, self.at, session, &body, books);
         if legs.is_empty() {
             return Err((Fault::ModelUnknown { model: name }, Some(model)));
         }

@@ -17,7 +17,7 @@ use crate::endpoint::Endpoint;
 use crate::fault::{Answer, Fault};
 use crate::handoff::{Handoff, Place, Stop};
 use crate::headers::Headers;
-use crate::health::{self, Lease};
+use crate::health::{self, place::Trial};
 use crate::limit::admit::{self, Grant, Use};
 use crate::limit::habit;
 use crate::limit::store::{Books, Unwritable};
@@ -47,7 +47,7 @@ pub struct Sent {
     /// The body in the words of one leg's provider, for the attempt there.
     written: Option<(Leg, Written)>,
     /// The leave to try a leg's provider whose rest is over.
-    trial: Option<(Leg, Lease)>,
+    trial: Option<(Leg, Trial)>,
     /// Providers that rest from now on, and why.
     pub(super) rests: Vec<(ProviderId, health::Reason)>,
     /// Headers of the client's that one provider gets and another does not.
@@ -96,7 +96,7 @@ impl Sent {
         posts: bool,
         admitted: Admitted,
         watched: Option<Watched>,
-        trial: Option<(Leg, Lease)>,
+        trial: Option<(Leg, Trial)>,
     ) -> Self {
         let Admitted { course, grant, notes } = admitted;
         let Course {
@@ -214,7 +214,7 @@ impl Sent {
         };
         let mut attempt = Attempt::new(leg, index, speech, now);
         attempt.began = books.clock.steady;
-        attempt.trial = self.trial.take_if(|(of, _)| *of == leg).map(|(_, lease)| lease);
+        attempt.trial = self.trial.take_if(|(of, _)| *of == leg).map(|(_, trial)| trial);
         self.attempts.push(attempt);
         self.next = self.next_unanswered();
         let Some(provider) = self.provider(&leg) else {
@@ -379,7 +379,7 @@ impl Sent {
     }
 
     /// Whether the client asked for a stream.
-    fn streams(&self) -> bool {
+    pub(super) fn streams(&self) -> bool {
         matches!(&self.body, Body::Json(ask) if ask.stream)
     }
 
