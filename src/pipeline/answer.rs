@@ -9,10 +9,12 @@ use super::hold::{Held, Until};
 use super::sent::{Body, Sent};
 use super::told::RATE_HEADERS;
 use crate::dialect::Told;
+use crate::embedding::INPUT_TOKENS;
 use crate::fault::{Answer, Fault};
 use crate::headers::Headers;
 use crate::meter::{Meter, Passed};
-use crate::translate::{Speech, Translation};
+use crate::translate::speech::vectors_of;
+use crate::translate::{Speech, Translation, Vectors};
 
 /// Whose an answer is.
 #[derive(Debug, PartialEq, Eq)]
@@ -77,8 +79,10 @@ impl Sent {
         let speech = self.attempts.last().map_or(Speech::Same, |attempt| attempt.speech);
         match speech {
             Speech::Same => self.same_head(head, headers, status, ends),
-            Speech::Translated(..) if ends => Heading::Passes(self.replaced(head, Fault::ProviderGarbled)),
-            Speech::Translated(..) => {
+            Speech::Translated(..) | Speech::Vectors(_) if ends => {
+                Heading::Passes(self.replaced(head, Fault::ProviderGarbled))
+            }
+            Speech::Translated(..) | Speech::Vectors(_) => {
                 for name in FOREIGN_HEADERS.iter().filter(|name| headers.has(name)) {
                     head.remove.push(Cow::Borrowed(name));
                 }
@@ -185,6 +189,8 @@ impl Sent {
             created: u64::try_from(self.arrival.since.seconds().0).unwrap_or_default(),
             stream_usage,
         };
+        let target = self.attempts.last().and_then(|attempt| self.target(&attempt.leg));
+        let target = target.map(|target| target.name_for(&asked).into_owned());
         let Some(attempt) = self.attempts.last_mut() else {
             return;
         };
@@ -196,6 +202,16 @@ impl Sent {
                     head.set.push(("cache-control", "no-cache".to_owned()));
                 }
                 attempt.reader = Reader::Translation(Box::new(translation));
+                Until::Translated
+            }
+            (Speech::Vectors(form), true) if !attempt.unreadable => {
+                let model = target.as_deref().unwrap_or(&asked);
+                if let Some(kind) = vectors_of(form, model) {
+                    let counted = headers.text(INPUT_TOKENS).and_then(|count| count.parse().ok());
+                    let vectors = Vectors::new(kind, attempt.encoding, counted, &told);
+                    attempt.reader = Reader::Vectors(Box::new(vectors));
+                }
+                head.set.push(("content-type", "application/json".to_owned()));
                 Until::Translated
             }
             // Without a translation it is known to be garbled.

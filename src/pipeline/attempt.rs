@@ -7,7 +7,8 @@ use super::Now;
 use super::departure::Departure;
 use super::failover::Reason;
 use super::hold::Held;
-use crate::conversation::Losses;
+use crate::conversation::{Losses, Refusal};
+use crate::embedding::Encoding;
 use crate::endpoint::Endpoint;
 use crate::estimate;
 use crate::fault::Fault;
@@ -18,7 +19,7 @@ use crate::meter::{Meter, Passed, Reading};
 use crate::price::{Nanodollars, Price};
 use crate::record::{Bill, Cost};
 use crate::route::Leg;
-use crate::translate::{Speech, Translation};
+use crate::translate::{Speech, Translation, Vectors};
 use crate::usage::Usage;
 
 /// Why a stream is over although nothing said its end.
@@ -100,6 +101,8 @@ pub struct Attempt {
     pub(super) replacement: Option<Vec<u8>>,
     /// What of the request did not reach the provider.
     pub(super) losses: Losses,
+    /// In what form the client wants vectors, where it asks for them.
+    pub(super) encoding: Encoding,
     /// When it began, in milliseconds of the clock that all workers share; 0 where that was not seen.
     pub(super) began: u64,
     /// The leave to try the provider, where it is a trial.
@@ -122,6 +125,19 @@ pub(super) enum Reader {
     Meter(Meter),
     /// It is put into the client's words.
     Translation(Box<Translation>),
+    /// It is made into vectors of the client's form.
+    Vectors(Box<Vectors>),
+}
+
+impl Reader {
+    /// What has become of an answer that is translated: whether something can be said, and the error it is.
+    pub(super) fn translated(&self) -> Option<(bool, Option<&Refusal>)> {
+        match self {
+            Self::Nobody | Self::Meter(_) => None,
+            Self::Translation(translation) => Some((!translation.is_empty(), translation.refusal())),
+            Self::Vectors(vectors) => Some((vectors.reading().complete, vectors.refusal())),
+        }
+    }
 }
 
 /// What an attempt's request was, as far as its bill depends on it.
@@ -149,6 +165,7 @@ impl Attempt {
             fault: None,
             replacement: None,
             losses: Losses::default(),
+            encoding: Encoding::default(),
             began: 0,
             trial: None,
             wait: None,
@@ -172,6 +189,7 @@ impl Attempt {
             Reader::Nobody => Passed::Unchanged,
             Reader::Meter(meter) => meter.feed(chunk, now.0, end),
             Reader::Translation(translation) => Passed::Replaced(translation.feed(chunk, now.0, end)),
+            Reader::Vectors(vectors) => Passed::Replaced(vectors.feed(chunk, end)),
         }
     }
 
@@ -180,13 +198,14 @@ impl Attempt {
             Reader::Nobody => Reading::default(),
             Reader::Meter(meter) => meter.reading(),
             Reader::Translation(translation) => translation.reading().clone(),
+            Reader::Vectors(vectors) => vectors.reading().clone(),
         }
     }
 
     /// When the first generated content of a stream came.
     pub(super) fn first_token_ns(&self) -> Option<u64> {
         match &self.reader {
-            Reader::Nobody => None,
+            Reader::Nobody | Reader::Vectors(_) => None,
             Reader::Meter(meter) => meter.first_token_ns(),
             Reader::Translation(translation) => translation.first_token_ns(),
         }

@@ -7,7 +7,7 @@
 
 use super::Now;
 use super::answer::marked;
-use super::attempt::{Onward, Reader, ReplyHead};
+use super::attempt::{Onward, ReplyHead};
 use super::failover::Reason;
 use super::sent::Sent;
 use crate::conversation::{Cause, Refusal};
@@ -90,18 +90,16 @@ impl Sent {
                     Verdict::Wait
                 }
             }
-            Until::Translated => match &attempt.reader {
-                Reader::Translation(translation) => match translation.refusal() {
-                    Some(_) if translation.is_empty() && reading.undecoded => Verdict::Garbled,
-                    Some(refusal) if translation.is_empty() => Verdict::Refused(refusal.clone()),
-                    _ if end || first.is_some() || reading.complete => Verdict::Pass,
-                    _ => Verdict::Wait,
-                },
-                Reader::Nobody | Reader::Meter(_) => Verdict::Garbled,
+            Until::Translated => match attempt.reader.translated() {
+                None => Verdict::Garbled,
+                Some((false, Some(_))) if reading.undecoded => Verdict::Garbled,
+                Some((false, Some(refusal))) => Verdict::Refused(refusal.clone()),
+                Some(_) if end || first.is_some() || reading.complete => Verdict::Pass,
+                Some(_) => Verdict::Wait,
             },
             Until::Error if end || held.bytes.len() > MOST => {
                 let status = attempt.status.unwrap_or_default();
-                let refusal = api.map(|api| translate::refusal(api, status, &held.bytes));
+                let refusal = translate::refused(attempt.speech, endpoint, status, &held.bytes);
                 Verdict::Refused(refusal.unwrap_or_else(|| Refusal::new(Cause::Invalid, "")))
             }
             Until::Error => Verdict::Wait,

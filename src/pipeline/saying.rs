@@ -39,7 +39,7 @@ pub(super) fn settle(arrival: &Arrival, course: &mut Course, bytes: &[u8]) -> Re
             },
         }
     }
-    let translated = |leg: &Leg| matches!(speech(arrival, leg), Some(Speech::Translated(..)));
+    let translated = |leg: &Leg| speech(arrival, leg).is_some_and(|speech| speech != Speech::Same);
     if course.legs.iter().skip(1).any(translated) {
         course.original = Some(bytes.to_vec());
     }

@@ -302,7 +302,7 @@ impl Sent {
         match &self.body {
             Body::Json(ask) => {
                 self.speech(leg) != Some(Speech::Same)
-                    || ask.lacks_usage()
+                    || ask.lacks_usage() && self.takes_stream_options(leg)
                     || self.notes.longest().is_some()
                     || model.is_some_and(|model| model != ask.model)
             }
@@ -322,7 +322,7 @@ impl Sent {
             return Ok(None);
         };
         let (leg, speech) = (attempt.leg, attempt.speech);
-        if let Speech::Translated(..) = speech {
+        if speech != Speech::Same {
             // What an answer is cut down to has come up since.
             let ready = self
                 .written
@@ -332,6 +332,7 @@ impl Sent {
                 Ok(written) => {
                     if let Some(attempt) = self.attempts.last_mut() {
                         attempt.losses = written.losses;
+                        attempt.encoding = written.encoding;
                     }
                     Ok(Some(written.body))
                 }
@@ -343,7 +344,7 @@ impl Sent {
             Body::Json(ask) => {
                 let edits = Edits {
                     model: model.as_deref().filter(|model| *model != ask.model),
-                    include_usage: ask.lacks_usage(),
+                    include_usage: ask.lacks_usage() && self.takes_stream_options(&leg),
                     max_output_tokens: self.notes.longest(),
                 };
                 ask.rewrite(body, edits)
@@ -367,10 +368,15 @@ impl Sent {
     /// Whether a leg's provider has words for all that matters in the request, as far as that is known.
     pub(super) fn can_say(&self, leg: &Leg) -> bool {
         match (self.speech(leg), &self.original) {
-            (Some(Speech::Translated(..)), Some(body)) => self.say(leg, body).is_ok(),
+            (Some(Speech::Translated(..) | Speech::Vectors(_)), Some(body)) => self.say(leg, body).is_ok(),
             (Some(_), _) => true,
             (None, _) => false,
         }
+    }
+
+    /// Whether a leg's provider understands being asked for a stream's usage; one that does not tells it unasked, or never.
+    fn takes_stream_options(&self, leg: &Leg) -> bool {
+        self.provider(leg).is_none_or(|provider| provider.facts.stream_options)
     }
 
     /// How a leg's provider is spoken to.
