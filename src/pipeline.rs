@@ -110,6 +110,8 @@ pub struct Arrival {
     pub request_id: Box<str>,
     /// Whether its path keeps files and nothing else.
     pub keeps_files: bool,
+    /// Whether its conversation has been with providers of other APIs, so that not all of its body is for everybody.
+    pub mixed: bool,
     /// By whom it is counted among its key's requests that are there; `None`: it is not.
     pub present: Option<Owner>,
 }
@@ -157,6 +159,7 @@ pub fn receive(world: &Rc<World>, headers: &Headers, ends: bool, now: Now, books
         since: now,
         request_id: headers.text("x-request-id").unwrap_or_default().into(),
         keeps_files: endpoint == Some(Endpoint::Other) && endpoint::keeps_files(path),
+        mixed: false,
         present: None,
     };
     match judge(&mut arrival, headers, ends, at, path, books) {

@@ -7,7 +7,8 @@
 //!
 //! - [`speech`]: how a provider is spoken to about what a client asks.
 //! - [`words`]: a request in a provider's words, or what there are no words for.
-//! - [`answer`]: an answer on its way back.
+//! - [`answer`]: an answer on its way back, by way of [`sides`].
+//! - [`seal`]: whose seal is on what a model thought.
 //! - [`vectors`]: embeddings, both ways.
 
 use crate::conversation::members::Unreadable;
@@ -17,6 +18,8 @@ use crate::embedding::{self, Encoding};
 use crate::endpoint::Endpoint;
 
 pub mod answer;
+pub mod seal;
+mod sides;
 pub mod speech;
 pub mod vectors;
 pub mod words;
@@ -48,6 +51,7 @@ pub fn request(client: Client, api: Api, body: &[u8], to: &To<'_>, most: Option<
         Client::Responses => responses::read_request(body),
         Client::Messages => messages::read_request(body),
     }?;
+    seal::open(&mut request, client, api);
     if most.is_some() {
         request.max_output_tokens = most;
     }

@@ -7,7 +7,7 @@ use super::Now;
 use super::departure::Departure;
 use super::failover::Reason;
 use super::hold::Held;
-use crate::conversation::{Losses, Refusal};
+use crate::conversation::{Cause, Losses, Refusal};
 use crate::embedding::Encoding;
 use crate::endpoint::Endpoint;
 use crate::estimate;
@@ -19,7 +19,8 @@ use crate::meter::{Meter, Passed, Reading};
 use crate::price::{Nanodollars, Price};
 use crate::record::{Bill, Cost};
 use crate::route::Leg;
-use crate::translate::{Speech, Translation, Vectors};
+use crate::translate::answer::broken_off;
+use crate::translate::{Client, Speech, Translation, Vectors};
 use crate::usage::Usage;
 
 /// Why a stream is over although nothing said its end.
@@ -90,6 +91,8 @@ pub struct Attempt {
     pub(super) reader: Reader,
     /// Whether the answer's bytes are of no form that is read (compressed against our word).
     pub(super) unreadable: bool,
+    /// Whether a stream was over before its end.
+    pub(super) cut: bool,
     /// When the answer was complete.
     pub(super) ended: Option<Now>,
     /// What is held back of the answer.
@@ -159,6 +162,7 @@ impl Attempt {
             status: None,
             reader: Reader::Nobody,
             unreadable: false,
+            cut: false,
             ended: None,
             held: None,
             moved: None,
@@ -191,6 +195,21 @@ impl Attempt {
             Reader::Translation(translation) => Passed::Replaced(translation.feed(chunk, now.0, end)),
             Reader::Vectors(vectors) => Passed::Replaced(vectors.feed(chunk, end)),
         }
+    }
+
+    /// What a stream that passes as it is ends with, where it is over and nothing in it said so: an error in the client's own
+    /// words. It would be taken for a complete answer otherwise.
+    pub(super) fn broken_off(&mut self, client: Client) -> Option<Vec<u8>> {
+        let Reader::Meter(meter) = &self.reader else {
+            return None;
+        };
+        let reading = meter.reading();
+        let over = reading.complete || reading.finished || reading.error_in_stream || reading.undecoded;
+        if over || self.fault.is_some() || self.moved.is_some() || !meter.is_stream() || self.cut {
+            return None;
+        }
+        self.cut = true;
+        Some(broken_off(client, Refusal::new(Cause::Server, "")))
     }
 
     pub(super) fn reading(&self) -> Reading {
@@ -229,6 +248,7 @@ impl Attempt {
             // A redirection: its endpoint is not where the document says.
             (Some(300..), _) => "provider_error",
             (Some(_), _) if reading.error_in_stream => "provider_error",
+            (Some(_), _) if self.cut => "interrupted_by_provider",
             (Some(_), _) if over => "ok",
             (Some(_), Ending::ByClient) => "interrupted_by_client",
             (Some(_), Ending::ByProvider) => "interrupted_by_provider",

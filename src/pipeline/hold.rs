@@ -6,14 +6,14 @@
 //! [`BEGINNING`] bytes, an error until it has said what is wrong. What is translated is held until it says something.
 
 use super::Now;
-use super::answer::marked;
+use super::answer::{marked, retry_after};
 use super::attempt::{Onward, ReplyHead};
 use super::failover::Reason;
 use super::sent::Sent;
 use crate::conversation::{Cause, Refusal};
 use crate::fault::Fault;
 use crate::meter::Passed;
-use crate::translate::{self, Speech};
+use crate::translate::{self, Client, Speech};
 
 /// Of an answer in one piece, so much shows whether it is an error.
 const BEGINNING: usize = 16 * 1024;
@@ -64,6 +64,9 @@ impl Sent {
             return Onward::Unchanged;
         };
         let passed = attempt.chunk(chunk, now, end);
+        let error = Client::at(endpoint)
+            .filter(|_| end)
+            .and_then(|client| attempt.broken_off(client));
         let reading = attempt.reading();
         let first = attempt.first_token_ns();
         let Some(held) = &mut attempt.held else {
@@ -73,6 +76,7 @@ impl Sent {
             Passed::Unchanged => held.bytes.extend_from_slice(chunk),
             Passed::Replaced(bytes) => held.bytes.extend_from_slice(bytes),
         }
+        held.bytes.extend(error.unwrap_or_default());
         let api = attempt.speech.api(endpoint);
         let verdict = match held.until {
             Until::FirstToken | Until::Beginning => {
@@ -80,7 +84,7 @@ impl Sent {
                     Until::FirstToken => first.is_some() || reading.complete || held.bytes.len() > MOST,
                     _ => held.bytes.len() > BEGINNING,
                 };
-                if reading.error_in_stream && first.is_none() && (end || held.until == Until::FirstToken) {
+                if (reading.error_in_stream || attempt.cut) && first.is_none() && (end || held.until == Until::FirstToken) {
                     let streamed = held.until == Until::FirstToken;
                     let refusal = api.and_then(|api| translate::answer::refusal_in(api, streamed, &held.bytes));
                     Verdict::Refused(refusal.unwrap_or_else(|| Refusal::new(Cause::Server, "")))
@@ -174,6 +178,7 @@ impl Sent {
         }
         head.set.retain(|(name, _)| *name != "content-type");
         head.set.extend(answer.headers);
+        head.set.extend(retry_after(attempt.wait, answer.status));
         attempt.fault = Some(fault);
         Onward::Released(head, answer.body)
     }

@@ -16,6 +16,7 @@ use crate::limit::admit::{self, Grant, Use};
 use crate::limit::store::{Books, Unwritable};
 use crate::record::Record;
 use crate::route;
+use crate::translate::seal;
 use crate::world::{Allowed, ModelId, ProviderId};
 
 /// The header that names a session, where the key's loop guard has no other.
@@ -112,7 +113,8 @@ impl Received {
 
     /// The body is complete: read it, see whether the caller may, and decide where it goes.
     pub fn ask(self: Box<Self>, body: &[u8], books: &mut Books<'_>) -> Result<Box<Sent>, Refused> {
-        let received = self.grow(body.len())?;
+        let mut received = self.grow(body.len())?;
+        received.arrival.mixed = received.body == BodyKind::Ask && received.at.is_none() && seal::is_mixed(body);
         match received.admit(body, books) {
             Ok(sent) => Ok(Box::new(sent)),
             Err((fault, model)) => Err((*received).refuse(fault, model)),

@@ -45,7 +45,12 @@ impl Words<'_> {
         let written = written.map_err(Fault::Unreadable)?;
         let lost: Vec<String> = written.losses.meanings().map(|loss| loss.member.to_string()).collect();
         // With texts left out, the vectors that come back are not those that were asked for.
-        let drops = self.provider.drops && !matches!(self.speech, Speech::Vectors(_));
+        let drops = match self.speech {
+            Speech::Vectors(_) => false,
+            // In the client's own words again, because not all of them are for this provider.
+            Speech::Translated(client, api) if client.api() == api => true,
+            Speech::Translated(..) | Speech::Same => self.provider.drops,
+        };
         match lost.is_empty() || drops {
             true => Ok(written),
             false => Err(Fault::Untranslatable(lost)),
