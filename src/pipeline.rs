@@ -47,10 +47,13 @@ mod ordering;
 mod received;
 mod saying;
 mod sent;
+mod settling;
 mod status;
 pub(crate) mod subjects;
 mod told;
+mod trying;
 mod want;
+mod wording;
 
 pub use answer::Answering;
 pub use attempt::{Attempt, Begun, Ending, Heading, Onward, ReplyHead};

@@ -84,7 +84,10 @@ impl Sent {
                     Until::FirstToken => first.is_some() || reading.complete || held.bytes.len() > MOST,
                     _ => held.bytes.len() > BEGINNING,
                 };
-                if (reading.error_in_stream || attempt.cut) && first.is_none() && (end || held.until == Until::FirstToken) {
+                if (reading.error_in_stream || attempt.cut)
+                    && first.is_none()
+                    && (end || held.until == Until::FirstToken)
+                {
                     let streamed = held.until == Until::FirstToken;
                     let refusal = api.and_then(|api| translate::answer::refusal_in(api, streamed, &held.bytes));
                     Verdict::Refused(refusal.unwrap_or_else(|| Refusal::new(Cause::Server, "")))
