@@ -131,6 +131,9 @@ fn generated(client: Client, reply: Reply) -> Vec<Output> {
     for output in all {
         match (merged.last_mut(), output) {
             (Some(Output::Text(text)), Output::Text(more)) => text.push_str(&more),
+            (Some(Output::Thought { text, signature: None }), Output::Thought { text: more, signature: None }) => {
+                text.push_str(&more);
+            }
             (_, output) => merged.push(output),
         }
     }
@@ -155,9 +158,14 @@ fn a_stream_says_what_a_whole_answer_does() {
             };
             let what = format!("{}, {api:?} to {client:?}", case.name);
             let (out, translation) = whole(client, api, &reply);
+            let (streamed, translation_as_it_comes) = streamed(client, api, &stream);
+            assert_eq!(translation.refusal(), translation_as_it_comes.refusal(), "{what}");
+            if translation.refusal().is_some() {
+                continue;
+            }
             let once = read_reply(client, &out);
             assert_eq!(once.usage, translation.reading().reported, "{what}");
-            let (out, translation) = streamed(client, api, &stream);
+            let (out, translation) = (streamed, translation_as_it_comes);
             let folded = folded(events(client, &out));
             assert_eq!(folded.usage, translation.reading().reported, "{what}");
             assert_eq!(folded.usage, once.usage, "{what}");

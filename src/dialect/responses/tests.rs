@@ -294,7 +294,7 @@ mod requests {
                 ("reasoning.mode", false),
                 ("service_tier", true),
                 ("store", true),
-                ("text.verbosity", false),
+                ("verbosity", true),
                 ("tool_choice", false),
                 ("tools[0].type", false),
                 ("tools[1].async", false),
