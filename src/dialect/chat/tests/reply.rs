@@ -170,7 +170,7 @@ pub(super) fn reply() -> impl Strategy<Value = Reply> {
         prop::collection::vec(call, 0..4),
     );
     let counts = prop::option::of(prop::array::uniform7(0u64..1000));
-    (parts, counts, prop::option::of(text())).prop_map(|((thoughts, sealed, said, declined, calls), counts, tier)| {
+    (parts, counts, prop::option::of(prop::sample::select(vec!["default".to_owned(), "flex".to_owned()]))).prop_map(|((thoughts, sealed, said, declined, calls), counts, tier)| {
         let mut output = Vec::new();
         for (text, signature) in thoughts {
             // Unsigned, it would become one with the next.
