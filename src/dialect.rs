@@ -10,6 +10,7 @@ use crate::conversation::Refusal;
 pub mod anthropic;
 pub mod chat;
 pub mod converse;
+mod form;
 pub mod gemini;
 pub mod messages;
 pub mod openai;

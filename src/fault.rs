@@ -7,8 +7,8 @@
 //! a credential or anything of the request's content.
 
 use crate::ask::AskError;
-use crate::conversation::Refusal;
 use crate::conversation::members::Unreadable;
+use crate::conversation::{Cause, Refusal};
 use crate::dialect::Dialect;
 use serde_json::json;
 
@@ -210,11 +210,22 @@ impl Fault {
             }}),
             Dialect::Anthropic => json!({
                 "type": "error",
-                "error": {"type": anthropic_type(telling.status), "message": telling.message},
+                "error": {"type": anthropic_type(telling.status), "message": self.anthropic_message(telling.message)},
                 "request_id": request_id,
             }),
         };
         value.to_string().into_bytes()
+    }
+
+    /// Anthropic has no code for a request that is too long: its clients know it by these words, and make it shorter.
+    fn anthropic_message(&self, message: String) -> String {
+        const TOO_LONG: &str = "prompt is too long";
+        match self {
+            Self::Provider(refusal) if refusal.cause == Cause::ContextExceeded && !message.contains(TOO_LONG) => {
+                format!("{TOO_LONG}: {message}")
+            }
+            _ => message,
+        }
     }
 }
 

@@ -24,7 +24,7 @@ mod content_write;
 mod model;
 mod refusal;
 mod reply;
-mod schema;
+pub(super) mod schema;
 mod stream_read;
 mod stream_write;
 mod thinking;

@@ -129,6 +129,15 @@ struct WrittenFunction<'a> {
     arguments: &'a str,
 }
 
+/// The class of service, where OpenAI has a word for it: some clients refuse an answer with another.
+pub(super) fn tier(tier: &str) -> Option<&'static str> {
+    let known = ["auto", "default", "flex", "scale", "priority", "fast"];
+    match tier {
+        "standard" => Some("default"),
+        other => known.into_iter().find(|name| *name == other),
+    }
+}
+
 /// Writes an answer for a client.
 pub fn write_reply(reply: &Reply, told: &Told<'_>) -> Vec<u8> {
     let mut message = Message {
@@ -193,7 +202,7 @@ pub fn write_reply(reply: &Reply, told: &Told<'_>) -> Vec<u8> {
             finish_reason: finish_reason(reply.stop.as_ref(), is_calling, is_declined),
         }],
         usage: reply.usage.map(WrittenUsage::from),
-        service_tier: reply.tier.as_deref(),
+        service_tier: reply.tier.as_deref().and_then(tier),
     };
     serde_json::to_vec(&completion).unwrap_or_default()
 }

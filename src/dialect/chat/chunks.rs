@@ -33,7 +33,7 @@ pub struct StreamWriter {
     is_thinking: bool,
     stop: Option<Stop>,
     usage: Option<Usage>,
-    tier: Option<String>,
+    tier: Option<&'static str>,
 }
 
 #[derive(Serialize)]
@@ -131,7 +131,7 @@ impl StreamWriter {
             Event::Begin { .. } => {}
             Event::Stop(stop) => self.stop = Some(stop.clone()),
             Event::Usage(usage) => self.usage = Some(*usage),
-            Event::Tier(tier) => self.tier = Some(tier.clone()),
+            Event::Tier(tier) => self.tier = super::answer::tier(tier),
             Event::End => self.end(out),
             Event::Failed(refusal) => self.fail(refusal, out),
             Event::Arguments(more) => self.arguments(more, out),
@@ -281,7 +281,7 @@ impl StreamWriter {
             object: "chat.completion.chunk",
             created: self.created,
             model: &self.model,
-            service_tier: self.tier.as_deref(),
+            service_tier: self.tier,
             choices,
             usage: self.tells_usage.then_some(usage),
         };

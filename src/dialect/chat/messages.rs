@@ -3,6 +3,7 @@
 //! In: instructions and turns. Out: messages, and by name what could not be said.
 //!
 //! - Instructions become one message: many servers' templates take one at the beginning and no other.
+//! - What consists of texts alone is written as one: not every server takes parts.
 //! - A tool's message takes text alone, so pictures and files of a result follow in the user's message.
 //! - Ids of calls are at most 40 bytes long with OpenAI and nine letters and digits with Mistral; they mean nothing outside
 //!   the request, so that longer ones are put for by their hash.
@@ -97,13 +98,16 @@ fn write_user<'a>(turn: &'a Turn, to: &To<'_>, body: &mut Body<'a>, losses: &mut
             ..Message::default()
         });
     }
-    let content = match parts.pop() {
-        None => return,
-        Some(Part::Text { text }) if parts.is_empty() => Content::Text(text),
-        Some(last) => {
-            parts.push(last);
-            Content::Parts(parts)
+    let content = match parts.iter().all(|part| matches!(part, Part::Text { .. })) {
+        true => {
+            let texts = parts.into_iter().filter_map(|part| match part {
+                Part::Text { text } => Some(text),
+                _ => None,
+            });
+            let Some(text) = joined(texts.collect()) else { return };
+            Content::Text(text)
         }
+        false => Content::Parts(parts),
     };
     body.messages.push(Message {
         role: "user",

@@ -7,7 +7,7 @@ use super::body::{Body, Function, JsonSchema, Named, ResponseFormat, StreamOptio
 use super::effort::{self, Model};
 use super::messages::write_messages;
 use crate::conversation::{Block, Choice, Effort, Format, Losses, Request, Turn};
-use crate::dialect::To;
+use crate::dialect::{To, form};
 
 /// The most texts at which an answer ends.
 const STOPS: usize = 4;
@@ -145,10 +145,9 @@ fn write_format<'a>(request: &'a Request, to: &To<'_>, body: &mut Body<'a>, loss
     let (kind, json_schema, told) = match &request.format {
         Format::Text => return None,
         Format::Object => ("json_object", None, None),
-        Format::Schema { schema, .. } if !to.chat.json_schema => {
-            losses.meaning("response_format");
-            let told = format!("Answer with one JSON object that conforms to this JSON Schema: {schema}");
-            ("json_object", None, Some(told))
+        Format::Schema { .. } if !to.chat.json_schema => {
+            losses.hint("response_format");
+            ("json_object", None, form::words(&request.format))
         }
         Format::Schema {
             name,

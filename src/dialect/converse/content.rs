@@ -271,9 +271,10 @@ fn accompany(content: &mut Vec<Content<'_>>) {
 }
 
 /// Whether a seal can be one of Anthropic's: another's is refused. They are opaque, but OpenAI's `encrypted_content` is a
-/// Fernet token, which begins with a version and the upper bytes of a time.
+/// Fernet token, which begins with a version and the upper bytes of a time, and the form in which it comes through another
+/// dialect has colons, which Base64 has not.
 pub(super) fn may_be_anthropics(seal: &str) -> bool {
-    !seal.is_empty() && !seal.starts_with("gAAAA")
+    !seal.is_empty() && !seal.starts_with("gAAAA") && !seal.contains(':')
 }
 
 /// An id or a name, as it is allowed.

@@ -5,6 +5,8 @@
 //! - `maxTokens` may be left out: the model's own limit holds then.
 //! - A conversation with calls in it is refused without tools. Where the client sends none, those it called before are
 //!   declared, without a description.
+//! - A schema is enforced within the same limits as with Anthropic itself (Bedrock's user guide, "Structured outputs");
+//!   others are told to the model in words.
 //! - No tool at all cannot be demanded. Where no call was made before, tools are left out instead, which says the same.
 
 use std::borrow::Cow;
@@ -12,14 +14,15 @@ use std::borrow::Cow;
 use serde_json::value::RawValue;
 
 use super::body::{
-    Additional, Body, ClaudeChoice, Inference, NovaInference, OutputConfig, Schema, Structure, TextFormat,
+    Additional, Body, ClaudeChoice, Content, Inference, NovaInference, OutputConfig, Schema, Structure, TextFormat,
     Tool as Declared, ToolChoice, ToolConfig,
 };
 use super::content::{Writer, allowed};
 use super::model::Model;
 use super::thinking::{Thinking, thinking};
 use crate::conversation::{Block, Choice, Format, Losses, Request};
-use crate::dialect::To;
+use crate::dialect::messages::schema::enforceable;
+use crate::dialect::{To, form};
 
 /// A request's body. What it cannot say goes to `losses`.
 pub fn write_request(request: &Request, to: &To<'_>, losses: &mut Losses) -> Vec<u8> {
@@ -33,7 +36,7 @@ pub fn write_request(request: &Request, to: &To<'_>, losses: &mut Losses) -> Vec
         ..Additional::default()
     };
     let inference_config = inference(request, model, longest, &thinking, &mut additional, losses);
-    let output_config = output(request, model, &thinking, losses);
+    let (output_config, words) = output(request, model, &thinking, losses);
     let tool_config = tools(request, model, &mut additional, losses);
     additional.nova_reasoning = thinking.nova;
     for (name, is_given) in [("seed", request.seed.is_some()), ("user", request.user.is_some())] {
@@ -55,8 +58,10 @@ pub fn write_request(request: &Request, to: &To<'_>, losses: &mut Losses) -> Vec
         losses,
         documents: 0,
     };
+    let mut system = writer.system(&request.instructions);
+    system.extend(words.map(|words| Content::Text(Cow::Owned(words))));
     let body = Body {
-        system: writer.system(&request.instructions),
+        system,
         messages: writer.messages(&request.turns),
         inference_config,
         tool_config,
@@ -122,12 +127,14 @@ fn inference<'a>(
     }
 }
 
+/// The form of the answer and how hard it is worked on; the form in words where it is not enforced.
 fn output<'a>(
     request: &'a Request,
     model: Model,
     thinking: &Thinking,
     losses: &mut Losses,
-) -> Option<OutputConfig<'a>> {
+) -> (Option<OutputConfig<'a>>, Option<String>) {
+    let mut words = None;
     let mut output = OutputConfig {
         text_format: None,
         effort: thinking.effort,
@@ -139,7 +146,7 @@ fn output<'a>(
             description,
             schema,
             ..
-        } if model.takes_schema() => {
+        } if model.takes_schema() && enforceable(schema) => {
             output.text_format = Some(TextFormat {
                 r#type: "json_schema",
                 structure: Structure::JsonSchema {
@@ -149,9 +156,13 @@ fn output<'a>(
                 },
             });
         }
-        Format::Schema { .. } | Format::Object => losses.meaning("response_format"),
+        Format::Schema { .. } | Format::Object => {
+            losses.hint("response_format");
+            words = form::words(&request.format);
+        }
     }
-    (output.text_format.is_some() || output.effort.is_some()).then_some(output)
+    let is_said = output.text_format.is_some() || output.effort.is_some();
+    (is_said.then_some(output), words)
 }
 
 fn tools<'a>(
@@ -215,14 +226,15 @@ fn declared<'a>(request: &'a Request, model: Model, losses: &mut Losses) -> Vec<
             losses.meaning_at(format!("tools[{index}].name"), "tools");
         }
         let is_strict = tool.strict == Some(true);
-        if is_strict && !model.takes_schema() {
+        let is_kept = model.takes_schema() && tool.parameters.as_deref().is_some_and(enforceable);
+        if is_strict && !is_kept {
             losses.hint("strict");
         }
         tools.push(Declared::ToolSpec {
             name,
             description: tool.description.as_deref().filter(|text| !text.is_empty()),
             input_schema: schema(tool.parameters.as_deref()),
-            strict: (is_strict && model.takes_schema()).then_some(true),
+            strict: (is_strict && is_kept).then_some(true),
         });
         if tool.cache.is_some() {
             match model.caches_tools() {

@@ -205,7 +205,7 @@ fn parameters_go_where_each_maker_wants_them() {
 
 #[test]
 fn tools_and_schemas_keep_their_bytes() {
-    let schema = r#"{"type":"object", "properties":{"b":{"minimum":1.50},"a":{}}}"#;
+    let schema = r#"{"type":"object", "properties":{"b":{"enum":[1.50]},"a":{}}, "additionalProperties":false}"#;
     let mut request = Request {
         tools: vec![tool("one", Some(schema)), tool("two", None)],
         choice: Some(Choice::Tool("one".to_owned())),
@@ -230,9 +230,26 @@ fn tools_and_schemas_keep_their_bytes() {
         json!({"schema": schema, "name": "n"})
     );
     assert_eq!(lost, [""; 0]);
-    assert_eq!(losses(NOVA, &request), ["!response_format", "strict", "cache_control"]);
+    assert_eq!(losses(NOVA, &request), ["response_format", "strict", "cache_control"]);
     request.format = Format::Object;
-    assert_eq!(losses(CLAUDE, &request), ["!response_format"]);
+    let (body, lost) = written(CLAUDE, &request);
+    assert!(body.contains("Answer with one JSON object"), "{body}");
+    assert_eq!(lost, ["response_format"]);
+    // What cannot be enforced is told, too.
+    let open = r#"{"type":"object","properties":{"b":{"minimum":1.50}}}"#;
+    request.tools[0].parameters = Some(raw(open));
+    request.format = Format::Schema {
+        name: None,
+        description: None,
+        schema: raw(open),
+        strict: None,
+    };
+    let (body, lost) = written(CLAUDE, &request);
+    assert!(
+        body.contains("conform to this JSON Schema") && !body.contains("strict"),
+        "{body}"
+    );
+    assert_eq!(lost, ["response_format", "strict"]);
 }
 
 #[test]

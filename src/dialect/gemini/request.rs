@@ -3,7 +3,8 @@
 //! In: a [`Request`] in normal form. Out: a body, and by name what it cannot say. A schema and a call's arguments go
 //! through byte for byte (`parametersJsonSchema`, `responseJsonSchema`, `args`).
 //!
-//! - A function's response names the function, not only the call, so names are looked up in the calls before.
+//! - A function's response names the function, not only the call, so names are looked up in the calls before. Responses
+//!   stand in the order of their calls, which is all that tells two calls of one function apart where there are no ids.
 //! - A third generation's model refuses a step whose first call has no signature; where the client has none to give back
 //!   (the call is another model's, or the client's dialect has no place for it) Google's documented placeholder stands in.
 //! - Pictures that a tool gave are part of its response for the third generation. For older ones they stand behind all
@@ -21,7 +22,7 @@ use super::body::{
 use super::model::Model;
 use super::thinking;
 use crate::conversation::{Block, Choice, Format, Losses, Media, Request, Role, Tool};
-use crate::dialect::To;
+use crate::dialect::{To, form};
 
 /// What Google lets stand for a signature that is not there (ai.google.dev/gemini-api/docs/thought-signatures, "FAQ").
 const NO_SIGNATURE: &str = "skip_thought_signature_validator";
@@ -33,12 +34,31 @@ const MOST_STOPS: usize = 5;
 pub fn write_request(request: &Request, to: &To<'_>, losses: &mut Losses) -> Vec<u8> {
     let mut writer = Writer {
         model: Model::of(to.model),
-        names: HashMap::new(),
+        calls: HashMap::new(),
         behind: Vec::new(),
         losses,
     };
+    // "Function calling with a response mime type: 'application/json' is unsupported", say models before the third.
+    let is_enforced = request.tools.is_empty() || writer.model.is_third();
+    let words = if is_enforced {
+        None
+    } else {
+        form::words(&request.format)
+    };
+    let mut system_instruction = writer.instructions(&request.instructions);
+    if let Some(words) = &words {
+        writer.losses.hint("response_format");
+        let nothing = || Content {
+            role: None,
+            parts: Vec::new(),
+        };
+        system_instruction
+            .get_or_insert_with(nothing)
+            .parts
+            .extend(text_part(words));
+    }
     let body = Body {
-        system_instruction: writer.instructions(&request.instructions),
+        system_instruction,
         contents: writer.contents(request),
         tools: writer.tools(&request.tools),
         tool_config: writer.choice(request),
@@ -50,11 +70,18 @@ pub fn write_request(request: &Request, to: &To<'_>, losses: &mut Losses) -> Vec
 
 struct Writer<'a, 'l> {
     model: Model,
-    /// What each call so far has called, by its id.
-    names: HashMap<&'a str, &'a str>,
+    /// The calls so far, by their ids.
+    calls: HashMap<&'a str, Called<'a>>,
     /// What tools gave that is to stand behind their responses.
     behind: Vec<Part<'a>>,
     losses: &'l mut Losses,
+}
+
+/// A call: how many came before it, and what it called.
+#[derive(Clone, Copy)]
+struct Called<'a> {
+    place: usize,
+    name: &'a str,
 }
 
 impl<'a> Writer<'a, '_> {
@@ -86,7 +113,7 @@ impl<'a> Writer<'a, '_> {
         for turn in turns {
             let mut parts = Vec::with_capacity(turn.content.len());
             let mut is_first_call = true;
-            for block in &turn.content {
+            for block in self.in_order(&turn.content) {
                 if !matches!(block, Block::Result { .. }) {
                     parts.append(&mut self.behind);
                 }
@@ -105,6 +132,16 @@ impl<'a> Writer<'a, '_> {
             }
         }
         contents
+    }
+
+    /// What is said in a turn, results in the order of their calls: without ids nothing else tells which is whose.
+    fn in_order(&self, content: &'a [Block]) -> Vec<&'a Block> {
+        let mut blocks: Vec<&Block> = content.iter().collect();
+        blocks.sort_by_key(|block| match block {
+            Block::Result { id, .. } => self.calls.get(id.as_str()).map_or(usize::MAX - 1, |call| call.place),
+            _ => usize::MAX,
+        });
+        blocks
     }
 
     fn block(&mut self, block: &'a Block, is_first_call: &mut bool, parts: &mut Vec<Part<'a>>) {
@@ -142,7 +179,8 @@ impl<'a> Writer<'a, '_> {
                 cache,
             } => {
                 self.uncached(cache.is_some());
-                self.names.insert(id, name);
+                let place = self.calls.len();
+                self.calls.insert(id, Called { place, name });
                 // Of calls at once only the first is signed.
                 let placeholder = (*is_first_call && self.model.is_third()).then_some(NO_SIGNATURE);
                 *is_first_call = false;
@@ -196,7 +234,7 @@ impl<'a> Writer<'a, '_> {
         parts.push(Part {
             function_response: Some(FunctionResponse {
                 id: self.id(id),
-                name: self.names.get(id).copied().unwrap_or(id),
+                name: self.calls.get(id).map_or(id, |call| call.name),
                 response: if failed {
                     Response::Error(text)
                 } else {
@@ -330,8 +368,6 @@ impl<'a> Writer<'a, '_> {
             Format::Schema { schema, .. } => Some(&**schema),
         };
         if !request.tools.is_empty() && !self.model.is_third() {
-            // "Function calling with a response mime type: 'application/json' is unsupported".
-            self.losses.meaning("response_format");
             return;
         }
         config.response_mime_type = Some("application/json");

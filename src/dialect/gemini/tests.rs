@@ -164,7 +164,7 @@ fn tools_and_schemas_keep_their_bytes() {
     )));
     assert_eq!(losses, [""; 0]);
     // Older models do not take both.
-    assert_eq!(written("gemini-2.5-pro", &request).1, ["!response_format"]);
+    assert_eq!(written("gemini-2.5-pro", &request).1, ["response_format"]);
     request.format = Format::Object;
     for (choice, mode) in [(Choice::Auto, "AUTO"), (Choice::Never, "NONE"), (Choice::Any, "ANY")] {
         request.choice = Some(choice);

@@ -17,7 +17,7 @@ use super::schema::enforceable;
 use super::thinking::{Config, Thinking};
 use crate::conversation::members::Members;
 use crate::conversation::{Block, Choice, Format, Losses, Request, Role, Tool};
-use crate::dialect::To;
+use crate::dialect::{To, form};
 
 #[derive(Serialize)]
 struct Body<'a> {
@@ -249,11 +249,6 @@ fn choice<'a>(request: &'a Request, model: Model, losses: &mut Losses) -> Option
 fn format<'a>(format: &'a Format, model: Model, losses: &mut Losses) -> (Option<JsonFormat<'a>>, Option<String>) {
     match format {
         Format::Text => (None, None),
-        Format::Object => {
-            losses.hint("response_format");
-            let words = "Answer with one JSON object and nothing else: no text around it and no code fence.";
-            (None, Some(words.to_owned()))
-        }
         Format::Schema { schema, .. } if model.takes_schema() && enforceable(schema) => {
             let format = JsonFormat {
                 r#type: "json_schema",
@@ -261,14 +256,9 @@ fn format<'a>(format: &'a Format, model: Model, losses: &mut Losses) -> (Option<
             };
             (Some(format), None)
         }
-        Format::Schema { schema, .. } => {
+        Format::Object | Format::Schema { .. } => {
             losses.hint("response_format");
-            let words = format!(
-                "Answer with one JSON value and nothing else: no text around it and no code fence. It must conform to this \
-                 JSON Schema:\n{}",
-                schema.get()
-            );
-            (None, Some(words))
+            (None, form::words(format))
         }
     }
 }

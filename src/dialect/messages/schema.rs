@@ -34,7 +34,7 @@ const REFUSED: &[&str] = &[
 ];
 
 /// Whether it can be enforced as it stands.
-pub(super) fn enforceable(schema: &RawValue) -> bool {
+pub(in crate::dialect) fn enforceable(schema: &RawValue) -> bool {
     // Too deep for the parser is too deep for a grammar, too.
     serde_json::from_str(schema.get()).is_ok_and(|schema: Value| node(&schema, ""))
 }

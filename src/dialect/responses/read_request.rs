@@ -203,7 +203,7 @@ fn format(text: &RawValue, losses: &mut Losses) -> Result<Format, Unreadable> {
         }
     };
     if text.text("verbosity")?.is_some_and(|verbosity| verbosity != "medium") {
-        losses.meaning_at(text.at("verbosity"), "verbosity");
+        losses.hint("verbosity");
     }
     text.rest(losses);
     Ok(read)

@@ -67,9 +67,13 @@ pub fn write_request(request: &Request, to: &To<'_>, losses: &mut Losses) -> Vec
 /// What the request says and this dialect cannot.
 fn unsaid(request: &Request, samples: bool, losses: &mut Losses) {
     let differs = |said: Option<f64>, unasked: f64| said.is_some_and(|said| said != unasked);
+    // A model that reasons answers as it does whatever is said of it.
+    for (said, name) in [(request.temperature, "temperature"), (request.top_p, "top_p")] {
+        if !samples && differs(said, 1.0) {
+            losses.hint(name);
+        }
+    }
     for (said, name) in [
-        (!samples && differs(request.temperature, 1.0), "temperature"),
-        (!samples && differs(request.top_p, 1.0), "top_p"),
         (request.top_k.is_some(), "top_k"),
         (differs(request.presence_penalty, 0.0), "presence_penalty"),
         (differs(request.frequency_penalty, 0.0), "frequency_penalty"),
