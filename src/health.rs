@@ -25,9 +25,11 @@
 //! Where all providers rest, they are tried all the same; whoever serves then has recovered as in a trial.
 //!
 //! A provider that serves is never written: attempts are counted from the first failure on, for as long as there is one in
-//! the window. Each provider and credential has one cell, changed by compare-and-swap.
+//! the window. Each provider and credential has a cell, and so has each of its models for rate limits alone, changed by
+//! compare-and-swap.
 //!
 //! - [`rule`]: the numbers. [`cell`](mod@cell): the state, as bytes, and how it changes.
+//! - [`place`]: a provider's cell and that of one of its models, together: what an attempt needs.
 //! - [`wait`]: how long a provider that answers 429 wants to be left alone.
 //! - [`quota`]: what a provider says is left of its own limits.
 //! - [`gauge`]: all of it, for metrics.
@@ -40,6 +42,7 @@ use rule::Rule;
 
 pub mod cell;
 pub mod gauge;
+pub mod place;
 pub mod quota;
 pub mod rule;
 pub mod wait;
@@ -126,6 +129,17 @@ impl Standing {
             Self::Resting { .. } | Self::Trying => 0,
             Self::Recovering { share } => share,
         }
+    }
+
+    /// The worse of two: whoever rests, for as long as either does, then whoever is to be tried, then the smaller share.
+    pub fn or_worse(self, other: Self) -> Self {
+        let rank = |standing| match standing {
+            Self::Resting { until } => (0, u64::MAX - until),
+            Self::Trying => (1, 0),
+            Self::Recovering { share } => (2, u64::from(share)),
+            Self::Fit => (3, 0),
+        };
+        if rank(other) < rank(self) { other } else { self }
     }
 }
 

@@ -99,6 +99,11 @@ impl Meter {
         }
     }
 
+    /// Whether the answer is a stream that is read.
+    pub fn is_stream(&self) -> bool {
+        matches!(self.answer, Answer::Stream(_))
+    }
+
     /// When the first generated content of a stream passed. Roles, pings and announcements are no content.
     pub fn first_token_ns(&self) -> Option<u64> {
         match &self.answer {

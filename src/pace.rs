@@ -111,7 +111,9 @@ impl Pace {
     }
 }
 
-/// Where it is known how fast a provider is with what it calls a model. No name of a provider has a semicolon.
+/// Where it is known how fast a provider is with what it calls a model, as the document has it
+/// ([`Target::model`](crate::world::Target::model)): a name that a client chose must not become a key of the store, from which
+/// nothing is ever deleted. No name of a provider has a semicolon.
 pub fn cell_name(provider: &str, model: &str) -> String {
     ["tollgate.pace.", provider, ";", model].concat()
 }

@@ -47,10 +47,13 @@ mod ordering;
 mod received;
 mod saying;
 mod sent;
+mod settling;
 mod status;
 pub(crate) mod subjects;
 mod told;
+mod trying;
 mod want;
+mod wording;
 
 pub use answer::Answering;
 pub use attempt::{Attempt, Begun, Ending, Heading, Onward, ReplyHead};
@@ -110,6 +113,8 @@ pub struct Arrival {
     pub request_id: Box<str>,
     /// Whether its path keeps files and nothing else.
     pub keeps_files: bool,
+    /// Whether its conversation has been with providers of other APIs, so that not all of its body is for everybody.
+    pub mixed: bool,
     /// By whom it is counted among its key's requests that are there; `None`: it is not.
     pub present: Option<Owner>,
 }
@@ -157,6 +162,7 @@ pub fn receive(world: &Rc<World>, headers: &Headers, ends: bool, now: Now, books
         since: now,
         request_id: headers.text("x-request-id").unwrap_or_default().into(),
         keeps_files: endpoint == Some(Endpoint::Other) && endpoint::keeps_files(path),
+        mixed: false,
         present: None,
     };
     match judge(&mut arrival, headers, ends, at, path, books) {

@@ -160,6 +160,12 @@ impl Origin {
         self.versioned(self.below(dialect, request_path))
     }
 
+    /// The path of a request whose path begins elsewhere than all others': at `base`, where the base path has it at its end.
+    pub fn without(&self, base: &str, path: &str) -> String {
+        let beginning = self.base_path.strip_suffix(base).unwrap_or(&self.base_path);
+        self.versioned(format!("{beginning}{path}"))
+    }
+
     fn below(&self, dialect: Dialect, request_path: &str) -> String {
         let versioned = request_path
             .strip_prefix("/v1")

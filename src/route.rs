@@ -5,11 +5,13 @@
 //! leg will answer, and nothing of it is by chance: the same numbers give the same order.
 //!
 //! - [`order`](mod@order): the targets by the model's own measure, and what becomes of those that do not do well.
+//! - [`kept`]: how providers fare, as all workers remember it together, and leave to try one.
 //! - [`rank`]: the measures: as written, by lot, by price, by pace.
 
 use crate::dialect::Dialect;
 use crate::world::{ModelId, ProviderId, World};
 
+pub mod kept;
 pub mod order;
 pub mod rank;
 

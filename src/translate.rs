@@ -7,18 +7,26 @@
 //!
 //! - [`speech`]: how a provider is spoken to about what a client asks.
 //! - [`words`]: a request in a provider's words, or what there are no words for.
-//! - [`answer`]: an answer on its way back.
+//! - [`answer`]: an answer on its way back, by way of [`sides`].
+//! - [`seal`]: whose seal is on what a model thought.
+//! - [`vectors`]: embeddings, both ways.
 
 use crate::conversation::members::Unreadable;
 use crate::conversation::{Losses, Refusal, Request};
 use crate::dialect::{Api, To, chat, converse, gemini, messages, responses};
+use crate::embedding::{self, Encoding};
+use crate::endpoint::Endpoint;
 
 pub mod answer;
+pub mod seal;
+mod sides;
 pub mod speech;
+pub mod vectors;
 pub mod words;
 
 pub use answer::Translation;
 pub use speech::{Client, Speech};
+pub use vectors::Vectors;
 pub use words::Words;
 
 /// A request, in a provider's words.
@@ -28,6 +36,8 @@ pub struct Written {
     pub body: Vec<u8>,
     /// What is not in it.
     pub losses: Losses,
+    /// In what form the client wants vectors, where it asks for them.
+    pub encoding: Encoding,
 }
 
 /// Reads a client's request and writes it for a provider. `most`: what its longest answer is cut down to, if it is.
@@ -41,6 +51,7 @@ pub fn request(client: Client, api: Api, body: &[u8], to: &To<'_>, most: Option<
         Client::Responses => responses::read_request(body),
         Client::Messages => messages::read_request(body),
     }?;
+    seal::open(&mut request, client, api);
     if most.is_some() {
         request.max_output_tokens = most;
     }
@@ -53,7 +64,19 @@ pub fn request(client: Client, api: Api, body: &[u8], to: &To<'_>, most: Option<
         Api::Converse => converse::write_request,
     };
     let body = write(&request, to, &mut losses);
-    Ok(Written { body, losses })
+    Ok(Written {
+        body,
+        losses,
+        encoding: Encoding::default(),
+    })
+}
+
+/// What a provider's error to a request means that was put to it so; `None` where that is not known.
+pub fn refused(speech: Speech, endpoint: Endpoint, status: u16, body: &[u8]) -> Option<Refusal> {
+    match speech {
+        Speech::Vectors(_) => Some(embedding::read_refusal(status, body)),
+        Speech::Same | Speech::Translated(..) => speech.api(endpoint).map(|api| refusal(api, status, body)),
+    }
 }
 
 /// What a provider's error means.

@@ -157,6 +157,28 @@ fn the_documents_in_the_page_on_limits_are_good_ones() {
 }
 
 #[test]
+fn the_document_in_the_page_on_routing_is_a_good_one() {
+    let page = page("docs/routing.md");
+    let documents = blocks(&page, "json");
+    assert_eq!(documents.len(), 1);
+    for text in documents {
+        let document = Document::parse(text).unwrap();
+        let world = World::compile(&document, &|_| Some("sk-test".to_owned())).unwrap();
+        assert_eq!(world.warnings, []);
+    }
+}
+
+#[test]
+fn the_page_on_routing_names_every_member() {
+    let page = page("docs/routing.md");
+    let schema: Value = serde_json::from_str(&Document::schema_text()).unwrap();
+    let members = ["Failover", "Health"].map(|shape| schema["$defs"][shape]["properties"].as_object().unwrap());
+    let members = members.into_iter().flat_map(|members| members.keys());
+    let unnamed = members.filter(|name| !page.contains(&format!("`{name}`")));
+    none(&unnamed.cloned().collect::<Vec<_>>());
+}
+
+#[test]
 fn the_page_on_limits_names_every_member() {
     let page = page("docs/limits.md");
     let schema: Value = serde_json::from_str(&Document::schema_text()).unwrap();

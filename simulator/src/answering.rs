@@ -9,6 +9,8 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
+use serde_json::Value;
+
 use crate::call::Call;
 use crate::errors::{Dialect, Problem};
 use crate::prices::Tokens;
@@ -104,7 +106,12 @@ impl Answering {
     /// The provider's refusal of a prompt that is longer than the context window the steering sets.
     pub fn decide(call: &Call, understood: &Understood, prompt: u64) -> Result<Self, Problem> {
         let (steering, texts) = (&call.steering, &call.app.texts);
-        let prompt = steering.prompt.unwrap_or(prompt).max(steering.audio_in);
+        // Where what is cached is a part of the prompt, a prompt is at least as long.
+        let cached = match call.dialect {
+            Dialect::OpenAi | Dialect::Gemini => steering.cached,
+            Dialect::Anthropic | Dialect::Bedrock => 0,
+        };
+        let prompt = steering.prompt.unwrap_or(prompt).max(steering.audio_in + cached);
         call.fits(prompt)?;
         if steering.filtered && call.dialect == Dialect::OpenAi {
             return Err(Problem::filtered());
@@ -167,7 +174,8 @@ impl Answering {
             .map(Part::tokens)
             .sum::<u64>();
         let tokens = Tokens {
-            input: prompt.saturating_sub(steering.audio_in),
+            input: prompt - steering.audio_in - cached,
+            cached_input: cached,
             input_audio: steering.audio_in,
             output,
             reasoning,
@@ -177,12 +185,31 @@ impl Answering {
         Ok(Self { parts, ending, tokens })
     }
 
-    /// Takes what is read from the cache out of the prompt, as the dialects do that count it as a part of the prompt.
-    pub fn with_cache_in_prompt(mut self, cached: u64) -> Self {
-        let tokens = &mut self.tokens;
-        tokens.cached_input = cached;
-        tokens.input = tokens.input.saturating_sub(cached);
-        self
+    /// Decides what to answer where there is nothing but text, of at most `most` tokens.
+    ///
+    /// # Errors
+    /// Those of [`Answering::decide`].
+    pub fn text(call: &Call, prompt: u64, most: Option<u64>) -> Result<Self, Problem> {
+        let mut understood = Understood::default();
+        understood.sample("max_tokens", most.map(Value::from).as_ref());
+        Self::decide(call, &understood, prompt)
+    }
+
+    /// The text that is said, of all parts the first.
+    pub fn said(&self) -> Arc<Answer> {
+        let mut texts = self.parts.iter().filter_map(|part| match part {
+            Part::Text(answer) | Part::Refusal(answer) => Some(answer),
+            _ => None,
+        });
+        texts.next().map_or_else(Arc::default, Arc::clone)
+    }
+
+    /// The calls of tools: their names and arguments.
+    pub fn calls(&self) -> impl Iterator<Item = (&str, &Arc<Answer>)> {
+        self.parts.iter().filter_map(|part| match part {
+            Part::Call { name, arguments } => Some((name.as_str(), arguments)),
+            _ => None,
+        })
     }
 
     /// Counts what is cached beside the prompt, and thoughts as output, as Anthropic and Bedrock do.

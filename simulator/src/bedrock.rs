@@ -2,6 +2,9 @@
 //!
 //! In: requests of `POST /model/{id}/converse`, `/converse-stream` and `/invoke`. Out: replies as the service model of
 //! bedrock-runtime describes them (botocore, `service-2.json`). What is not in that model is refused.
+//!
+//! [`converse`] answers a conversation, `stream` as a stream; `reading` says what it means; [`invoke`] embeds; [`signature`]
+//! verifies Amazon's signatures.
 
 pub mod converse;
 pub mod invoke;

@@ -1,23 +1,24 @@
 //! What every request goes through before and after its endpoint.
 //!
 //! In: an HTTP request, [`Admitted`] or refused; later what the endpoint composed. Out: the response, billed, spoiled as
-//! the request asked, and with the headers the providers send. It knows no endpoint and no body's shape.
+//! the request asked, and with the headers the providers send. It knows no endpoint and no body's shape. The way in is in
+//! `admitted`, the providers' headers in `dress`.
 
 mod admitted;
+mod dress;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::de::DeserializeOwned;
 use tokio::time::{Instant, sleep};
 
 pub use admitted::{Admitted, DropConnection, no_such_method, no_such_path};
 
-use crate::clock;
 use crate::errors::{Dialect, Problem, amazon};
 use crate::json::Object;
 use crate::ledger::{Charged, Produced};
@@ -137,7 +138,6 @@ impl Call {
         self.standing = Some(standing);
         admitted.map_err(|refusal| {
             let wait_s = refusal.wait.as_secs_f64().ceil().max(1.0) as u64;
-            self.steering.retry_after = self.steering.retry_after.or(Some(wait_s));
             Problem::rate_limited(self.dialect, refusal.what, refusal.limit, &model.name, wait_s)
         })
     }
@@ -167,9 +167,10 @@ impl Call {
         if as_body || fault == Some(Fault::ErrorFirst) {
             self.app
                 .ledger
-                .error(&self.credential, Some(&reply.charged.name), error.status);
+                .failed(&self.credential, Some(&reply.charged.name), error.status);
         }
         if as_body {
+            self.app.ledger.answered(&self.credential, "200");
             sleep(self.steering.ttft).await;
             return self.json_response(
                 StatusCode::OK,
@@ -237,6 +238,7 @@ impl Call {
 
     /// A JSON reply that costs nothing.
     pub fn free(&self, body: &Object) -> Response {
+        self.app.ledger.answered(&self.credential, "200");
         self.json_response(StatusCode::OK, &body.to_string())
     }
 
@@ -275,9 +277,10 @@ impl Call {
         let wait = self
             .steering
             .retry_after
+            .or(problem.wait.filter(|_| says))
             .or((says && problem.status == 429).then_some(1));
         if self.dialect == Dialect::Bedrock {
-            let exception = problem.reason.unwrap_or_else(|| amazon::exception(problem.status));
+            let exception = problem.kind.unwrap_or_else(|| amazon::exception(problem.status));
             let kind = format!("{exception}:http://internal.amazon.com/coral/com.amazon.bedrock/");
             if let Ok(kind) = HeaderValue::from_str(&kind) {
                 response.headers_mut().insert("x-amzn-errortype", kind);
@@ -301,57 +304,6 @@ impl Call {
             .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         self.dress(response.headers_mut());
         response
-    }
-
-    /// The headers the providers put on every reply.
-    fn dress(&self, headers: &mut HeaderMap) {
-        let mut set = |name: &'static str, value: String| {
-            if let Ok(value) = HeaderValue::from_str(&value) {
-                headers.insert(HeaderName::from_static(name), value);
-            }
-        };
-        for (name, value) in &self.told {
-            set(name, value.clone());
-        }
-        match self.dialect {
-            Dialect::Gemini => set(
-                "server-timing",
-                format!("gfet4t7; dur={}", self.arrived.elapsed().as_millis()),
-            ),
-            Dialect::Bedrock => set("x-amzn-requestid", self.uuid()),
-            Dialect::OpenAi => {
-                set("x-request-id", self.request_id());
-                set("openai-organization", "org-simulated".into());
-                set("openai-version", "2020-10-01".into());
-                set("openai-processing-ms", self.arrived.elapsed().as_millis().to_string());
-                let Some(Standing { requests, tokens }) = self.standing else {
-                    return;
-                };
-                set("x-ratelimit-limit-requests", requests.limit.to_string());
-                set("x-ratelimit-remaining-requests", requests.remaining.to_string());
-                set("x-ratelimit-reset-requests", clock::short(requests.reset));
-                set("x-ratelimit-limit-tokens", tokens.limit.to_string());
-                set("x-ratelimit-remaining-tokens", tokens.remaining.to_string());
-                set("x-ratelimit-reset-tokens", clock::short(tokens.reset));
-            }
-            Dialect::Anthropic => {
-                set("request-id", self.request_id());
-                set(
-                    "anthropic-organization-id",
-                    "00000000-0000-4000-8000-000000000000".into(),
-                );
-                let Some(Standing { requests, tokens }) = self.standing else {
-                    return;
-                };
-                let at = |reset: Duration| clock::rfc3339(self.created + reset.as_secs_f64().ceil() as u64);
-                set("anthropic-ratelimit-requests-limit", requests.limit.to_string());
-                set("anthropic-ratelimit-requests-remaining", requests.remaining.to_string());
-                set("anthropic-ratelimit-requests-reset", at(requests.reset));
-                set("anthropic-ratelimit-tokens-limit", tokens.limit.to_string());
-                set("anthropic-ratelimit-tokens-remaining", tokens.remaining.to_string());
-                set("anthropic-ratelimit-tokens-reset", at(tokens.reset));
-            }
-        }
     }
 
     /// An error as the dialect puts it into a stream.

@@ -21,6 +21,18 @@ pub enum Dialect {
     Bedrock,
 }
 
+impl Dialect {
+    /// `openai`, `anthropic`, `gemini` or `bedrock`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::OpenAi => "openai",
+            Self::Anthropic => "anthropic",
+            Self::Gemini => "gemini",
+            Self::Bedrock => "bedrock",
+        }
+    }
+}
+
 /// Something a request is refused for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
@@ -28,14 +40,12 @@ pub struct Problem {
     pub status: u16,
     /// A sentence for people.
     pub message: String,
-    /// OpenAI's `type`, where it is not the status' usual one.
-    kind: Option<&'static str>,
+    /// OpenAI's `type`, Google's `reason` or Amazon's exception, where it is not the status' usual one.
+    pub kind: Option<&'static str>,
     /// OpenAI's `code`.
     code: Option<&'static str>,
     /// OpenAI's `param`: the member at fault.
-    param: Option<&'static str>,
-    /// Google's `reason` in the details, or Amazon's exception, where it is not the status' usual one.
-    pub reason: Option<&'static str>,
+    param: Option<Box<str>>,
     /// Seconds until a further attempt may succeed.
     pub wait: Option<u64>,
     /// Whether it is OpenAI's own content filter that refused, which tells more.
@@ -84,9 +94,9 @@ impl Problem {
     }
 
     /// The same about one member of the body.
-    pub fn invalid_member(param: &'static str, message: impl Into<String>) -> Self {
+    pub fn invalid_member(param: impl Into<Box<str>>, message: impl Into<String>) -> Self {
         Self {
-            param: Some(param),
+            param: Some(param.into()),
             ..Self::new(400, message)
         }
     }
@@ -150,7 +160,7 @@ impl Problem {
             Dialect::Bedrock => format!("Too many {what}, please wait before trying again."),
         };
         Self {
-            kind: Some(what),
+            kind: (dialect == Dialect::OpenAi).then_some(what),
             code: Some("rate_limit_exceeded"),
             model: Some(model.to_owned()),
             wait: Some(wait_s),
@@ -161,7 +171,7 @@ impl Problem {
     /// The same problem with a reason of its own (Google, Amazon).
     pub fn for_reason(self, reason: &'static str) -> Self {
         Self {
-            reason: Some(reason),
+            kind: Some(reason),
             ..self
         }
     }
@@ -201,9 +211,12 @@ impl Problem {
         }
     }
 
-    /// A member of the body that the API does not have.
-    pub fn unrecognized(argument: &str) -> Self {
-        Self::invalid(format!("Unrecognized request argument supplied: {argument}"))
+    /// The same problem with OpenAI's code for it.
+    pub fn with_code(self, code: &'static str) -> Self {
+        Self {
+            code: Some(code),
+            ..self
+        }
     }
 
     fn new(status: u16, message: impl Into<String>) -> Self {
@@ -213,7 +226,6 @@ impl Problem {
             kind: None,
             code: None,
             param: None,
-            reason: None,
             wait: None,
             filtered: false,
             model: None,
@@ -224,7 +236,7 @@ impl Problem {
     pub fn body(&self, dialect: Dialect, request_id: &str) -> Object {
         match dialect {
             Dialect::OpenAi if self.filtered => object! {"error": object! {
-                "message": self.message, "type": NULL, "param": self.param, "code": self.code, "status": 400,
+                "message": self.message, "type": NULL, "param": self.param.as_deref(), "code": self.code, "status": 400,
                 "innererror": object! {
                     "code": "ResponsibleAIPolicyViolation",
                     "content_filter_result": object! {
@@ -241,7 +253,7 @@ impl Problem {
             Dialect::OpenAi => object! {"error": object! {
                 "message": self.message,
                 "type": self.kind.unwrap_or_else(|| self.openai_kind()),
-                "param": self.param,
+                "param": self.param.as_deref(),
                 "code": self.code.or((self.status == 429).then_some("rate_limit_exceeded")),
             }},
             Dialect::Anthropic => object! {

@@ -2,6 +2,8 @@
 //!
 //! In: `POST …/models/{model}:{method}`. Out: replies as <https://ai.google.dev/api/generate-content> and googleapis/python-genai
 //! (`types.py`) describe them. What is not described there is refused, as protocol buffers do.
+//!
+//! `generate` answers, `embed` embeds, `reading` says what a request means.
 
 mod embed;
 mod generate;

@@ -30,6 +30,8 @@ struct Books {
     paths: BTreeMap<String, u64>,
     attempts: BTreeMap<String, u64>,
     errors_by_status: BTreeMap<u16, u64>,
+    /// By credential: how many requests were answered with which status, and how many not at all, and why.
+    answers: BTreeMap<String, BTreeMap<String, u64>>,
     leaked_virtual_keys: u64,
     in_flight: u64,
     credentials: BTreeMap<String, BTreeMap<String, Account>>,
@@ -105,14 +107,29 @@ impl Ledger {
 
     /// Counts an error reply. `model` is what the request asked for, if it is one the provider knows.
     pub fn error(&self, credential: &str, model: Option<&str>, status: u16) {
+        self.answered(credential, &status.to_string());
+        self.failed(credential, model, status);
+    }
+
+    /// Counts an error of this status that is told in a reply of status 200.
+    pub fn failed(&self, credential: &str, model: Option<&str>, status: u16) {
         let mut books = self.books();
         *books.errors_by_status.entry(status).or_default() += 1;
         books.account(credential, model.unwrap_or("none")).errors += 1;
     }
 
+    /// Counts how a request was answered that is neither an error nor billed: `200`, or why it was not: `hang`, `reset`,
+    /// `drop`.
+    pub fn answered(&self, credential: &str, how: &str) {
+        self.books().answered(credential, how);
+    }
+
     /// Starts the bill of one reply. It is settled when dropped.
     pub fn open(self: &Arc<Self>, credential: &str, model: Charged, full: Tokens) -> Bill {
-        self.books().in_flight += 1;
+        let mut books = self.books();
+        books.in_flight += 1;
+        books.answered(credential, "200");
+        drop(books);
         Bill {
             ledger: Arc::clone(self),
             credential: credential.to_owned(),
@@ -153,6 +170,10 @@ impl Ledger {
 }
 
 impl Books {
+    fn answered(&mut self, credential: &str, how: &str) {
+        count(self.answers.entry(credential.to_owned()).or_default(), how);
+    }
+
     fn account(&mut self, credential: &str, model: &str) -> &mut Account {
         self.credentials
             .entry(credential.to_owned())

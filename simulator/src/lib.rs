@@ -17,6 +17,7 @@
 //! | [`shapes`] | the requests' shapes as published, and whether a body has one |
 //! | [`understood`], [`answering`] | what a request means, and what the answer is, in no dialect's words |
 //! | [`steering`] | `x-simulate`: how a request asks to be answered |
+//! | [`weather`] | a bad day: outages, slowness and limits for everybody, steered at run time |
 //! | [`stream`] | a reply as a script of events; faults, pace and cuts; how it goes out |
 //! | [`ledger`], [`prices`] | what it costs |
 //! | [`limits`], [`errors`] | how the providers refuse |
@@ -51,6 +52,7 @@ pub mod steering;
 pub mod stream;
 pub mod text;
 pub mod understood;
+pub mod weather;
 
 pub use options::Options;
 pub use server::serve;

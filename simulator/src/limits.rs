@@ -12,10 +12,13 @@ use tokio::time::Instant;
 
 /// The limits of one server, and how much of them each credential has left.
 #[derive(Debug)]
-pub struct Limits {
+pub struct Limits(Mutex<State>);
+
+#[derive(Debug)]
+struct State {
     rpm: u64,
     tpm: u64,
-    buckets: Mutex<HashMap<String, [Bucket; 2]>>,
+    buckets: HashMap<String, [Bucket; 2]>,
 }
 
 /// How a credential stands after a request was admitted or refused.
@@ -58,45 +61,59 @@ struct Bucket {
 impl Limits {
     /// Limits per minute and credential.
     pub fn new(rpm: u64, tpm: u64) -> Self {
-        Self {
+        Self(Mutex::new(State {
             rpm: rpm.max(1),
             tpm: tpm.max(1),
-            buckets: Mutex::default(),
+            buckets: HashMap::new(),
+        }))
+    }
+
+    /// Other limits from now on; if they are other, all buckets are full.
+    pub fn set(&self, rpm: u64, tpm: u64) {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if (state.rpm, state.tpm) != (rpm.max(1), tpm.max(1)) {
+            *state = State {
+                rpm: rpm.max(1),
+                tpm: tpm.max(1),
+                buckets: HashMap::new(),
+            };
         }
     }
 
     /// Takes one request and `tokens` tokens, or nothing at all.
     pub fn admit(&self, credential: &str, tokens: u64, now: Instant) -> (Standing, Result<(), Refusal>) {
-        let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let State { rpm, tpm, buckets } = &mut *state;
+        let (rpm, tpm) = (*rpm, *tpm);
         if !buckets.contains_key(credential) {
             let full = |limit| Bucket {
                 level: limit as f64,
                 as_of: now,
             };
-            buckets.insert(credential.to_owned(), [full(self.rpm), full(self.tpm)]);
+            buckets.insert(credential.to_owned(), [full(rpm), full(tpm)]);
         }
         let Some([requests, spent]) = buckets.get_mut(credential) else {
             return (
                 Standing {
-                    requests: Level::full(self.rpm),
-                    tokens: Level::full(self.tpm),
+                    requests: Level::full(rpm),
+                    tokens: Level::full(tpm),
                 },
                 Ok(()),
             );
         };
-        requests.refill(self.rpm, now);
-        spent.refill(self.tpm, now);
+        requests.refill(rpm, now);
+        spent.refill(tpm, now);
         let refusal = requests
-            .lacks(1, self.rpm, "requests")
+            .lacks(1, rpm, "requests")
             // A request larger than the bucket could never pass; the providers let it empty the bucket.
-            .or_else(|| spent.lacks(tokens.min(self.tpm), self.tpm, "tokens"));
+            .or_else(|| spent.lacks(tokens.min(tpm), tpm, "tokens"));
         if refusal.is_none() {
             requests.level -= 1.0;
-            spent.level -= tokens.min(self.tpm) as f64;
+            spent.level -= tokens.min(tpm) as f64;
         }
         let standing = Standing {
-            requests: requests.standing(self.rpm),
-            tokens: spent.standing(self.tpm),
+            requests: requests.standing(rpm),
+            tokens: spent.standing(tpm),
         };
         (standing, refusal.map_or(Ok(()), Err))
     }

@@ -9,7 +9,7 @@ use clap::Parser;
 /// request, and a ledger.
 ///
 /// Point any of their clients at it. `GET /ledger` shows what it would bill, `POST /ledger/reset` empties the
-/// books, `GET /healthz` says it is up.
+/// books, `POST /weather` makes the day a bad one for everybody, `GET /healthz` says it is up.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "tollgate-simulator", version, after_long_help = KNOBS)]
 pub struct Options {

@@ -1,20 +1,26 @@
-//! Connections and routes.
+//! Connections and routes. A connection that can be reset is in `socket`.
+
+mod socket;
 
 use std::collections::HashMap;
 use std::future::Future;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State;
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Json, Response};
 use axum::routing::{get, post};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tower_service::Service as _;
+
+use socket::Socket;
 
 use crate::call::{DropConnection, no_such_method, no_such_path};
 use crate::ledger::Ledger;
@@ -22,7 +28,11 @@ use crate::limits::Limits;
 use crate::prices::{Model, PriceSheet};
 use crate::steering::Steering;
 use crate::text::Texts;
+use crate::weather::{Forecast, Weather};
 use crate::{Options, anthropic, bedrock, gemini, openai};
+
+/// Before a further attempt at what failed.
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// Everything the requests share.
 #[derive(Debug)]
@@ -38,6 +48,8 @@ pub struct App {
     pub ledger: Arc<Ledger>,
     /// Requests and tokens per minute.
     pub limits: Limits,
+    /// What goes wrong for everybody.
+    pub weather: Weather,
     /// Token counts and answers.
     pub texts: Texts,
     serial: AtomicU64,
@@ -65,6 +77,7 @@ impl App {
             sheet,
             ledger: Arc::default(),
             limits: Limits::new(options.rpm, options.tpm),
+            weather: Weather::default(),
             texts: Texts::default(),
             serial: AtomicU64::new(1),
             flaky: AtomicU64::new(0),
@@ -99,37 +112,61 @@ impl App {
 pub fn serve(listener: TcpListener, options: Options) -> io::Result<impl Future<Output = io::Result<()>>> {
     let app = App::new(options).map_err(|problem| io::Error::new(io::ErrorKind::InvalidInput, problem))?;
     app.texts.warm();
-    let router = router(Arc::new(app));
+    let app = Arc::new(app);
+    let address = listener.local_addr()?;
+    let router = router(Arc::clone(&app));
     Ok(async move {
+        let mut listener = Some(listener);
         loop {
-            let (socket, _) = match listener.accept().await {
-                Ok(accepted) => accepted,
-                // Of one connection, or of too many: the next one may be better.
-                Err(_) => {
-                    tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-                    continue;
+            if app.weather.refuses() {
+                listener = None;
+                app.weather.turns().await;
+                continue;
+            }
+            let Some(open) = &listener else {
+                // Somebody else may have the port for a moment; it is ours again when they are gone.
+                match TcpListener::bind(address).await {
+                    Ok(opened) => listener = Some(opened),
+                    Err(_) => tokio::time::sleep(PAUSE).await,
                 }
+                continue;
             };
-            let _ = socket.set_nodelay(true);
-            let router = router.clone();
-            tokio::spawn(async move {
-                let service = service_fn(move |request| {
-                    let mut router = router.clone();
-                    async move {
-                        let Ok(response) = router.call(request).await;
-                        if response.extensions().get::<DropConnection>().is_some() {
-                            return Err(io::Error::new(io::ErrorKind::ConnectionAborted, "dropped on request"));
-                        }
-                        Ok::<Response, io::Error>(response)
-                    }
-                });
-                // An error here is a connection that ended early, often because a request asked for it.
-                let _ = auto::Builder::new(TokioExecutor::new())
-                    .serve_connection(TokioIo::new(socket), service)
-                    .await;
-            });
+            tokio::select! {
+                accepted = open.accept() => match accepted {
+                    Ok((socket, _)) => attend(socket, router.clone()),
+                    // Of one connection, or of too many: the next one may be better.
+                    Err(_) => tokio::time::sleep(PAUSE).await,
+                },
+                () = app.weather.turns() => {}
+            }
         }
     })
+}
+
+/// Serves one connection, on its own.
+fn attend(socket: TcpStream, router: Router) {
+    let _ = socket.set_nodelay(true);
+    let reset = Arc::new(AtomicBool::new(false));
+    let socket = Socket::new(socket, Arc::clone(&reset));
+    tokio::spawn(async move {
+        let service = service_fn(move |request| {
+            let (mut router, reset) = (router.clone(), Arc::clone(&reset));
+            async move {
+                let Ok(response) = router.call(request).await;
+                match response.extensions().get::<DropConnection>() {
+                    None => Ok::<Response, io::Error>(response),
+                    Some(DropConnection { reset: resets }) => {
+                        reset.store(*resets, Ordering::Relaxed);
+                        Err(io::Error::new(io::ErrorKind::ConnectionAborted, "dropped on request"))
+                    }
+                }
+            }
+        });
+        // An error here is a connection that ended early, often because a request asked for it.
+        let _ = auto::Builder::new(TokioExecutor::new())
+            .serve_connection(TokioIo::new(socket), service)
+            .await;
+    });
 }
 
 fn router(app: Arc<App>) -> Router {
@@ -175,6 +212,7 @@ fn router(app: Arc<App>) -> Router {
     router
         .route("/ledger", get(ledger))
         .route("/ledger/reset", post(reset))
+        .route("/weather", get(weather).post(set_weather))
         .route("/healthz", get(async || "ok\n"))
         .fallback(no_such_path)
         .layer(axum::extract::DefaultBodyLimit::disable())
@@ -189,4 +227,18 @@ async fn reset(State(app): State<Arc<App>>) -> Response {
     let before = app.ledger.report();
     app.ledger.reset();
     Json(before).into_response()
+}
+
+async fn weather(State(app): State<Arc<App>>) -> Response {
+    Json(app.weather.report()).into_response()
+}
+
+async fn set_weather(State(app): State<Arc<App>>, Json(forecast): Json<Forecast>) -> Response {
+    let (rpm, tpm) = (forecast.rpm, forecast.tpm);
+    if let Err(problem) = app.weather.set(forecast) {
+        return (StatusCode::BAD_REQUEST, problem).into_response();
+    }
+    app.limits
+        .set(rpm.unwrap_or(app.options.rpm), tpm.unwrap_or(app.options.tpm));
+    Json(app.weather.report()).into_response()
 }

@@ -42,7 +42,7 @@ pub enum Kind {
 }
 
 /// An answer, and how a stream cuts it.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Answer {
     /// The whole text.
     pub text: String,

@@ -17,6 +17,9 @@ mod books;
 #[path = "provider/gemini.rs"]
 mod gemini;
 #[cfg(test)]
+#[path = "provider/meaning.rs"]
+mod meaning;
+#[cfg(test)]
 #[path = "provider/openai.rs"]
 mod openai;
 #[cfg(test)]
@@ -28,3 +31,9 @@ mod responses;
 #[cfg(test)]
 #[path = "provider/steering.rs"]
 mod steering;
+#[cfg(test)]
+#[path = "provider/strict.rs"]
+mod strict;
+#[cfg(test)]
+#[path = "provider/weather.rs"]
+mod weather;

@@ -149,6 +149,11 @@ pub struct Facts {
     /// Whether it takes a JSON schema as `response_format`. If not, any JSON object is the most that can be asked.
     #[serde(default)]
     pub json_schema: Option<bool>,
+
+    /// Whether it takes back what the model thought, as `reasoning_content` of the assistant's messages. If not, it is left
+    /// out.
+    #[serde(default)]
+    pub reasoning_content: Option<bool>,
 }
 
 impl Provider {

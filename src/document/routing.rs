@@ -34,7 +34,7 @@ pub struct Failover {
     pub attempts: Option<u64>,
 
     /// How long an attempt at a stream waits for its first event, from a second to an hour: a whole number and `s`, `m` or
-    /// `h`. Default: `60s`.
+    /// `h`. Default: `2m`: a model that thinks may say nothing for long.
     #[serde(default)]
     #[cfg_attr(not(target_arch = "wasm32"), schemars(regex(pattern = r"^[0-9]+[smhd]$")))]
     pub first_token_timeout: Option<String>,
@@ -44,7 +44,7 @@ pub struct Failover {
     #[cfg_attr(not(target_arch = "wasm32"), schemars(regex(pattern = r"^[0-9]+[smhd]$")))]
     pub answer_timeout: Option<String>,
 
-    /// For how long after the request came another attempt may begin, from a second to a day. Default: `2m`.
+    /// For how long after the request came another attempt may begin, from a second to a day. Default: `5m`.
     #[serde(default)]
     #[cfg_attr(not(target_arch = "wasm32"), schemars(regex(pattern = r"^[0-9]+[smhd]$")))]
     pub total: Option<String>,

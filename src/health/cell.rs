@@ -67,7 +67,7 @@ impl Cell {
             let soon = now.saturating_add(SLACK);
             cell.since <= soon
                 && cell.leased_until <= soon.saturating_add(TRIAL)
-                && cell.until <= cell.since.saturating_add(LONGEST)
+                && cell.until <= soon.saturating_add(LONGEST)
                 && cell.second <= soon / 1_000
         });
         read.unwrap_or_default()
@@ -208,9 +208,7 @@ impl Cell {
                 // It is told anew for how long, and that is no failure of a trial.
                 let mut again = *self;
                 again.rest(rule, sign, now);
-                if now < self.until {
-                    self.until = self.until.max(again.until);
-                }
+                self.until = self.until.max(again.until);
             }
             Sign::Failed | Sign::Limited(None) | Sign::Nothing => {}
         }

@@ -42,3 +42,64 @@ pub fn is_of_a_provider(series: &str) -> bool {
     ];
     families.iter().any(|metric| metric.name == family)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::document::Document;
+    use crate::headers::Headers;
+    use crate::health::{Outcome, Sign, note};
+    use crate::limit::store::{Census, Clock, Memory, Owner};
+    use crate::metrics::Metric;
+
+    #[derive(Default)]
+    struct Shown(Vec<String>);
+
+    impl Show for Shown {
+        fn set(&mut self, metric: &'static Metric, labels: &[&str], value: u64) {
+            assert_eq!(metric.labels.len(), labels.len());
+            let series = metrics::series_name(metric, labels);
+            assert!(is_of_a_provider(&series));
+            self.0.push(format!("{} {} {value}", metric.name, labels.join(" ")));
+        }
+
+        fn down(&mut self, _: &'static Metric, _: &[&str], _: u64) {}
+    }
+
+    #[test]
+    fn every_provider_is_shown_and_of_its_quotas_what_it_reported() {
+        let text = r#"{"providers": {
+            "a": {"dialect": "openai", "endpoint": "http://127.0.0.1:1"}, "b": {"dialect": "openai", "endpoint": "http://127.0.0.1:2"}
+        }}"#;
+        let world = World::compile(&Document::parse(text).unwrap(), &|_| None).unwrap();
+        let (mut store, census, mut shown) = (Memory::default(), Census::default(), Shown::default());
+        let mut books = Books {
+            store: &mut store,
+            clock: Clock::default(),
+            owner: Owner(1),
+            census: &census,
+        };
+        let outcome = Outcome {
+            sign: Sign::Refused,
+            began: 0,
+            trial: None,
+        };
+        note(&cell_name("a", 0), &world.providers[0].health, outcome, &mut books).unwrap();
+        let headers = Headers::from_pairs([
+            ("x-ratelimit-limit-tokens", "100"),
+            ("x-ratelimit-remaining-requests", "7"),
+        ]);
+        quota::note(&quota::cell_name("b", 0), &quota::quota(&headers), &mut books).unwrap();
+        show(&world, &mut books, &mut shown);
+        assert_eq!(
+            shown.0,
+            [
+                "tollgate_provider_health_percent a 0 0",
+                "tollgate_provider_health_percent b 0 100",
+                "tollgate_provider_quota_remaining b 0 requests 7",
+                "tollgate_provider_quota b 0 tokens 100",
+            ]
+        );
+        assert!(!is_of_a_provider("tollgate_limit.scope=.=key;.;"));
+    }
+}

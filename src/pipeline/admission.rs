@@ -96,7 +96,7 @@ pub(super) fn admit(
             .find(|found| !turned.contains(found));
         if let Some((whose, rule)) = fresh {
             turned.push((whose, rule));
-            if let Some((model, legs)) = cheaper(arrival, course.model, at, course.session, books) {
+            if let Some((model, legs)) = cheaper(arrival, course.model, at, course.session, &course.body, books) {
                 notes.downgrade(course.model, rule);
                 (course.model, course.legs) = (Some(model), legs);
                 continue;
@@ -234,6 +234,7 @@ fn cheaper(
     model: Option<ModelId>,
     at: Option<ProviderId>,
     session: Option<u64>,
+    body: &Body,
     books: &mut Books<'_>,
 ) -> Option<(ModelId, Vec<Leg>)> {
     let world = &arrival.world;
@@ -244,7 +245,7 @@ fn cheaper(
         .is_some_and(|key| key.models.contains(cheaper));
     let legs = match at {
         _ if !may => return None,
-        at => ordering::legs(arrival, cheaper, at, session, books),
+        at => ordering::legs(arrival, cheaper, at, session, body, books),
     };
     (!legs.is_empty()).then_some((cheaper, legs))
 }

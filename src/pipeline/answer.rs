@@ -1,6 +1,7 @@
 //! The answer to a request on its way: whose it is, how its head goes on to the client, what its bytes say.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use super::Now;
 use super::attempt::{Attempt, Heading, Onward, Reader, ReplyHead};
@@ -9,10 +10,12 @@ use super::hold::{Held, Until};
 use super::sent::{Body, Sent};
 use super::told::RATE_HEADERS;
 use crate::dialect::Told;
+use crate::embedding::INPUT_TOKENS;
 use crate::fault::{Answer, Fault};
 use crate::headers::Headers;
 use crate::meter::{Meter, Passed};
-use crate::translate::{Speech, Translation};
+use crate::translate::speech::vectors_of;
+use crate::translate::{Client, Speech, Translation, Vectors};
 
 /// Whose an answer is.
 #[derive(Debug, PartialEq, Eq)]
@@ -42,8 +45,23 @@ const PROVIDER_HEADERS: &[&str] = &[
     "report-to",
 ];
 
-/// Further headers that say something of the provider's own words, where the client gets others.
-const FOREIGN_HEADERS: &[&str] = &["content-length", "content-encoding", "content-disposition", "etag"];
+/// Further headers that say something of the provider's own words, where the client gets others: those of these names, and
+/// those that begin so.
+const FOREIGN_HEADERS: &[&str] = &[
+    "content-length",
+    "content-encoding",
+    "content-disposition",
+    "etag",
+    "request-id",
+    "retry-after-ms",
+    "x-request-id",
+    "x-ratelimit-",
+    "x-amz",
+    "x-goog-",
+    "x-gemini-",
+    "openai-",
+    "anthropic-",
+];
 
 impl Sent {
     /// The head of a reply. `ends` says that no body follows.
@@ -77,11 +95,15 @@ impl Sent {
         let speech = self.attempts.last().map_or(Speech::Same, |attempt| attempt.speech);
         match speech {
             Speech::Same => self.same_head(head, headers, status, ends),
-            Speech::Translated(..) if ends => Heading::Passes(self.replaced(head, Fault::ProviderGarbled)),
-            Speech::Translated(..) => {
-                for name in FOREIGN_HEADERS.iter().filter(|name| headers.has(name)) {
-                    head.remove.push(Cow::Borrowed(name));
-                }
+            Speech::Translated(..) | Speech::Vectors(_) if ends => {
+                Heading::Passes(self.replaced(head, Fault::ProviderGarbled))
+            }
+            Speech::Translated(..) | Speech::Vectors(_) => {
+                let ours: Vec<&str> = head.set.iter().map(|(name, _)| *name).collect();
+                let theirs = headers.iter().filter_map(|(name, _)| core::str::from_utf8(name).ok());
+                let foreign = theirs.filter(|name| FOREIGN_HEADERS.iter().any(|prefix| name.starts_with(prefix)));
+                let foreign = foreign.filter(|name| !ours.contains(name));
+                head.remove.extend(foreign.map(|name| Cow::Owned(name.to_owned())));
                 self.foreign_head(head, headers, status);
                 Heading::Held
             }
@@ -185,6 +207,8 @@ impl Sent {
             created: u64::try_from(self.arrival.since.seconds().0).unwrap_or_default(),
             stream_usage,
         };
+        let target = self.attempts.last().and_then(|attempt| self.target(&attempt.leg));
+        let target = target.map(|target| target.name_for(&asked).into_owned());
         let Some(attempt) = self.attempts.last_mut() else {
             return;
         };
@@ -196,6 +220,16 @@ impl Sent {
                     head.set.push(("cache-control", "no-cache".to_owned()));
                 }
                 attempt.reader = Reader::Translation(Box::new(translation));
+                Until::Translated
+            }
+            (Speech::Vectors(form), true) if !attempt.unreadable => {
+                let model = target.as_deref().unwrap_or(&asked);
+                if let Some(kind) = vectors_of(form, model) {
+                    let counted = headers.text(INPUT_TOKENS).and_then(|count| count.parse().ok());
+                    let vectors = Vectors::new(kind, attempt.encoding, counted, &told);
+                    attempt.reader = Reader::Vectors(Box::new(vectors));
+                }
+                head.set.push(("content-type", "application/json".to_owned()));
                 Until::Translated
             }
             // Without a translation it is known to be garbled.
@@ -217,6 +251,8 @@ impl Sent {
             head.remove.push(name.into());
         }
         head.set.extend(answer.headers);
+        let wait = self.attempts.last().and_then(|attempt| attempt.wait);
+        head.set.extend(retry_after(wait, answer.status));
         if let Some(attempt) = self.attempts.last_mut() {
             attempt.fault = Some(fault);
             attempt.replacement = Some(answer.body);
@@ -233,14 +269,33 @@ impl Sent {
 
     /// Bytes of a reply. What passes on to the client comes back.
     pub fn reply_chunk(&mut self, chunk: &[u8], now: Now, end: bool) -> Onward {
+        let endpoint = self.endpoint();
         match self.attempts.last_mut() {
             Some(attempt) if attempt.held.is_some() => self.held_chunk(chunk, now, end),
-            Some(attempt) => match attempt.chunk(chunk, now, end) {
-                Passed::Unchanged => Onward::Unchanged,
-                Passed::Replaced(bytes) => Onward::Replaced(bytes),
-            },
+            Some(attempt) => {
+                let passed = attempt.chunk(chunk, now, end);
+                let client = Client::at(endpoint).filter(|_| end);
+                match (passed, client.and_then(|client| attempt.broken_off(client))) {
+                    (Passed::Unchanged, None) => Onward::Unchanged,
+                    (Passed::Replaced(bytes), None) => Onward::Replaced(bytes),
+                    (Passed::Unchanged, Some(error)) => Onward::Replaced([chunk, &error].concat()),
+                    (Passed::Replaced(bytes), Some(error)) => Onward::Replaced([bytes, error].concat()),
+                }
+            }
             None => Onward::Unchanged,
         }
+    }
+
+    /// The head of an answer of ours in the place of one that a provider gave, or that was to be given up for another: of the
+    /// headers that are there, those which concern nobody but the gateway go.
+    pub fn bared(headers: &Headers) -> Vec<String> {
+        let theirs = headers.iter().filter_map(|(name, _)| core::str::from_utf8(name).ok());
+        let private = theirs.filter(|name| {
+            PROVIDER_HEADERS.contains(name)
+                || name.starts_with("x-tollgate-")
+                || FOREIGN_HEADERS.iter().any(|prefix| name.starts_with(prefix))
+        });
+        private.map(str::to_owned).collect()
     }
 
     /// Whether any attempt has begun.
@@ -336,6 +391,12 @@ pub(super) fn marked(cluster: Option<String>) -> ReplyHead {
         moves_to: cluster,
         ..ReplyHead::default()
     }
+}
+
+/// When to come again, for answers of ours in a provider's place: whole seconds, at least one.
+pub(super) fn retry_after(wait: Option<Duration>, status: u16) -> Option<(&'static str, String)> {
+    let seconds = wait.map(|wait| wait.as_secs() + u64::from(wait.subsec_nanos() > 0));
+    matches!(status, 429 | 503).then(|| ("retry-after", seconds.unwrap_or(1).max(1).to_string()))
 }
 
 /// Whether a reply is a stream of events, of one kind or another.

@@ -7,17 +7,20 @@ use super::Now;
 use super::departure::Departure;
 use super::failover::Reason;
 use super::hold::Held;
-use crate::conversation::Losses;
+use crate::conversation::{Cause, Losses, Refusal};
+use crate::embedding::Encoding;
 use crate::endpoint::Endpoint;
 use crate::estimate;
 use crate::fault::Fault;
+use crate::health::Sign;
+use crate::health::place::Trial;
 use crate::health::quota::Quota;
-use crate::health::{Lease, Sign};
 use crate::meter::{Meter, Passed, Reading};
 use crate::price::{Nanodollars, Price};
 use crate::record::{Bill, Cost};
 use crate::route::Leg;
-use crate::translate::{Speech, Translation};
+use crate::translate::answer::broken_off;
+use crate::translate::{Client, Speech, Translation, Vectors};
 use crate::usage::Usage;
 
 /// Why a stream is over although nothing said its end.
@@ -88,6 +91,8 @@ pub struct Attempt {
     pub(super) reader: Reader,
     /// Whether the answer's bytes are of no form that is read (compressed against our word).
     pub(super) unreadable: bool,
+    /// Whether a stream was over before its end.
+    pub(super) cut: bool,
     /// When the answer was complete.
     pub(super) ended: Option<Now>,
     /// What is held back of the answer.
@@ -99,10 +104,12 @@ pub struct Attempt {
     pub(super) replacement: Option<Vec<u8>>,
     /// What of the request did not reach the provider.
     pub(super) losses: Losses,
+    /// In what form the client wants vectors, where it asks for them.
+    pub(super) encoding: Encoding,
     /// When it began, in milliseconds of the clock that all workers share; 0 where that was not seen.
     pub(super) began: u64,
     /// The leave to try the provider, where it is a trial.
-    pub(super) trial: Option<Lease>,
+    pub(super) trial: Option<Trial>,
     /// How long the provider asks to be left alone.
     pub(super) wait: Option<Duration>,
     /// What the provider says is left of its own limits.
@@ -121,6 +128,19 @@ pub(super) enum Reader {
     Meter(Meter),
     /// It is put into the client's words.
     Translation(Box<Translation>),
+    /// It is made into vectors of the client's form.
+    Vectors(Box<Vectors>),
+}
+
+impl Reader {
+    /// What has become of an answer that is translated: whether something can be said, and the error it is.
+    pub(super) fn translated(&self) -> Option<(bool, Option<&Refusal>)> {
+        match self {
+            Self::Nobody | Self::Meter(_) => None,
+            Self::Translation(translation) => Some((!translation.is_empty(), translation.refusal())),
+            Self::Vectors(vectors) => Some((vectors.reading().complete, vectors.refusal())),
+        }
+    }
 }
 
 /// What an attempt's request was, as far as its bill depends on it.
@@ -142,12 +162,14 @@ impl Attempt {
             status: None,
             reader: Reader::Nobody,
             unreadable: false,
+            cut: false,
             ended: None,
             held: None,
             moved: None,
             fault: None,
             replacement: None,
             losses: Losses::default(),
+            encoding: Encoding::default(),
             began: 0,
             trial: None,
             wait: None,
@@ -171,7 +193,23 @@ impl Attempt {
             Reader::Nobody => Passed::Unchanged,
             Reader::Meter(meter) => meter.feed(chunk, now.0, end),
             Reader::Translation(translation) => Passed::Replaced(translation.feed(chunk, now.0, end)),
+            Reader::Vectors(vectors) => Passed::Replaced(vectors.feed(chunk, end)),
         }
+    }
+
+    /// What a stream that passes as it is ends with, where it is over and nothing in it said so: an error in the client's own
+    /// words. It would be taken for a complete answer otherwise.
+    pub(super) fn broken_off(&mut self, client: Client) -> Option<Vec<u8>> {
+        let Reader::Meter(meter) = &self.reader else {
+            return None;
+        };
+        let reading = meter.reading();
+        let over = reading.complete || reading.finished || reading.error_in_stream || reading.undecoded;
+        if over || self.fault.is_some() || self.moved.is_some() || !meter.is_stream() || self.cut {
+            return None;
+        }
+        self.cut = true;
+        Some(broken_off(client, Refusal::new(Cause::Server, "")))
     }
 
     pub(super) fn reading(&self) -> Reading {
@@ -179,13 +217,14 @@ impl Attempt {
             Reader::Nobody => Reading::default(),
             Reader::Meter(meter) => meter.reading(),
             Reader::Translation(translation) => translation.reading().clone(),
+            Reader::Vectors(vectors) => vectors.reading().clone(),
         }
     }
 
     /// When the first generated content of a stream came.
     pub(super) fn first_token_ns(&self) -> Option<u64> {
         match &self.reader {
-            Reader::Nobody => None,
+            Reader::Nobody | Reader::Vectors(_) => None,
             Reader::Meter(meter) => meter.first_token_ns(),
             Reader::Translation(translation) => translation.first_token_ns(),
         }
@@ -209,6 +248,7 @@ impl Attempt {
             // A redirection: its endpoint is not where the document says.
             (Some(300..), _) => "provider_error",
             (Some(_), _) if reading.error_in_stream => "provider_error",
+            (Some(_), _) if self.cut => "interrupted_by_provider",
             (Some(_), _) if over => "ok",
             (Some(_), Ending::ByClient) => "interrupted_by_client",
             (Some(_), Ending::ByProvider) => "interrupted_by_provider",

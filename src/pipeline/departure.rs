@@ -151,7 +151,7 @@ pub(super) fn to_attempt(way: &Way<'_>, headers: &Headers) -> Departure {
                 &Headers::from_pairs(way.kept.0.iter().map(|(n, v)| (*n, v.as_str()))),
             );
         }
-        Speech::Translated(..) => {
+        Speech::Translated(..) | Speech::Vectors(_) => {
             departure.remove.extend(present(API_HEADERS, headers));
             version(&mut departure, way.provider, &Headers::default());
         }

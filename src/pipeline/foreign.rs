@@ -91,7 +91,7 @@ impl Foreign {
         };
         let handoff = &self.handoff;
         if let Some(provider) = self.provider(stop)
-            && let Some(speech @ Speech::Translated(..)) = self.speech(provider)
+            && let Some(speech @ (Speech::Translated(..) | Speech::Vectors(_))) = self.speech(provider)
         {
             let words = Words {
                 provider,
@@ -109,7 +109,8 @@ impl Foreign {
         let renamed = Some(stop.model.as_str()).filter(|model| !model.is_empty() && *model != ask.model);
         let edits = Edits {
             model: renamed,
-            include_usage: ask.lacks_usage(),
+            include_usage: ask.lacks_usage()
+                && self.provider(stop).is_none_or(|provider| provider.facts.stream_options),
             max_output_tokens: handoff.max_output_tokens,
         };
         Ok(ask.rewrite(body, edits))

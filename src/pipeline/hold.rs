@@ -6,14 +6,14 @@
 //! [`BEGINNING`] bytes, an error until it has said what is wrong. What is translated is held until it says something.
 
 use super::Now;
-use super::answer::marked;
-use super::attempt::{Onward, Reader, ReplyHead};
+use super::answer::{marked, retry_after};
+use super::attempt::{Onward, ReplyHead};
 use super::failover::Reason;
 use super::sent::Sent;
 use crate::conversation::{Cause, Refusal};
 use crate::fault::Fault;
 use crate::meter::Passed;
-use crate::translate::{self, Speech};
+use crate::translate::{self, Client, Speech};
 
 /// Of an answer in one piece, so much shows whether it is an error.
 const BEGINNING: usize = 16 * 1024;
@@ -64,6 +64,9 @@ impl Sent {
             return Onward::Unchanged;
         };
         let passed = attempt.chunk(chunk, now, end);
+        let error = Client::at(endpoint)
+            .filter(|_| end)
+            .and_then(|client| attempt.broken_off(client));
         let reading = attempt.reading();
         let first = attempt.first_token_ns();
         let Some(held) = &mut attempt.held else {
@@ -73,6 +76,7 @@ impl Sent {
             Passed::Unchanged => held.bytes.extend_from_slice(chunk),
             Passed::Replaced(bytes) => held.bytes.extend_from_slice(bytes),
         }
+        held.bytes.extend(error.unwrap_or_default());
         let api = attempt.speech.api(endpoint);
         let verdict = match held.until {
             Until::FirstToken | Until::Beginning => {
@@ -80,7 +84,10 @@ impl Sent {
                     Until::FirstToken => first.is_some() || reading.complete || held.bytes.len() > MOST,
                     _ => held.bytes.len() > BEGINNING,
                 };
-                if reading.error_in_stream && first.is_none() && (end || held.until == Until::FirstToken) {
+                if (reading.error_in_stream || attempt.cut)
+                    && first.is_none()
+                    && (end || held.until == Until::FirstToken)
+                {
                     let streamed = held.until == Until::FirstToken;
                     let refusal = api.and_then(|api| translate::answer::refusal_in(api, streamed, &held.bytes));
                     Verdict::Refused(refusal.unwrap_or_else(|| Refusal::new(Cause::Server, "")))
@@ -90,18 +97,16 @@ impl Sent {
                     Verdict::Wait
                 }
             }
-            Until::Translated => match &attempt.reader {
-                Reader::Translation(translation) => match translation.refusal() {
-                    Some(_) if translation.is_empty() && reading.undecoded => Verdict::Garbled,
-                    Some(refusal) if translation.is_empty() => Verdict::Refused(refusal.clone()),
-                    _ if end || first.is_some() || reading.complete => Verdict::Pass,
-                    _ => Verdict::Wait,
-                },
-                Reader::Nobody | Reader::Meter(_) => Verdict::Garbled,
+            Until::Translated => match attempt.reader.translated() {
+                None => Verdict::Garbled,
+                Some((false, Some(_))) if reading.undecoded => Verdict::Garbled,
+                Some((false, Some(refusal))) => Verdict::Refused(refusal.clone()),
+                Some(_) if end || first.is_some() || reading.complete => Verdict::Pass,
+                Some(_) => Verdict::Wait,
             },
             Until::Error if end || held.bytes.len() > MOST => {
                 let status = attempt.status.unwrap_or_default();
-                let refusal = api.map(|api| translate::refusal(api, status, &held.bytes));
+                let refusal = translate::refused(attempt.speech, endpoint, status, &held.bytes);
                 Verdict::Refused(refusal.unwrap_or_else(|| Refusal::new(Cause::Invalid, "")))
             }
             Until::Error => Verdict::Wait,
@@ -176,6 +181,7 @@ impl Sent {
         }
         head.set.retain(|(name, _)| *name != "content-type");
         head.set.extend(answer.headers);
+        head.set.extend(retry_after(attempt.wait, answer.status));
         attempt.fault = Some(fault);
         Onward::Released(head, answer.body)
     }

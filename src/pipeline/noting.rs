@@ -11,10 +11,14 @@ use super::attempt::{Attempt, Ending};
 use super::failover::Reason;
 use super::sent::Sent;
 use crate::conversation::Cause;
+use crate::document::Order;
 use crate::fault::Fault;
 use crate::headers::Headers;
-use crate::health::{self, Outcome, Sign, quota, wait};
+use crate::health::{Sign, quota, wait};
 use crate::limit::store::{Books, Unwritable};
+use crate::pace::{self, Kind};
+use crate::route::kept;
+use crate::world::Model;
 
 /// An account that has nothing left is not asked again for so long.
 const EXHAUSTED: Duration = Duration::from_secs(60);
@@ -40,6 +44,9 @@ impl Sent {
 
     /// Takes down what is known of the attempts so far. `over`: how the latest ended, once the request is over.
     pub fn note(&mut self, over: Option<Ending>, books: &mut Books<'_>) -> Result<(), Unwritable> {
+        if over.is_some() {
+            self.learn_pace(books)?;
+        }
         let last = self.attempts.len().saturating_sub(1);
         for index in 0..self.attempts.len() {
             let Some(attempt) = self.attempts.get_mut(index) else {
@@ -55,24 +62,46 @@ impl Sent {
             }
             attempt.noted = Some(sign);
             let leg = attempt.leg;
-            let outcome = Outcome {
-                sign,
-                began: attempt.began,
-                trial: attempt.trial.take(),
-            };
+            let (began, trial) = (attempt.began, attempt.trial.take());
             let quota = core::mem::take(&mut attempt.quota);
             let Some(provider) = self.provider(&leg) else {
                 continue;
             };
-            let cell = health::cell_name(&provider.name, leg.credential);
+            let Some(place) = kept::place(&self.arrival.world, self.model, &leg) else {
+                continue;
+            };
             let quotas = quota::cell_name(&provider.name, leg.credential);
-            let rests = health::note(&cell, &provider.health, outcome, books)?;
+            let rests = place.note(&provider.health, sign, began, trial, books)?;
             if !quota.is_empty() {
                 quota::note(&quotas, &quota, books)?;
             }
             self.rests.extend(rests.map(|reason| (leg.provider, reason)));
         }
         Ok(())
+    }
+
+    /// Takes down how soon the provider that served this request answered, where its model goes by that.
+    fn learn_pace(&self, books: &mut Books<'_>) -> Result<(), Unwritable> {
+        let by_pace = |model: &&Model| model.order == Order::Fastest;
+        let model = self.model.and_then(|id| self.arrival.world.model(id)).filter(by_pace);
+        let Some(attempt) = self.attempts.last().filter(|_| model.is_some()) else {
+            return Ok(());
+        };
+        let served = attempt.moved.is_none() && attempt.fault.is_none() && matches!(attempt.status, Some(200..300));
+        let (Some(target), Some(provider)) = (self.target(&attempt.leg), self.provider(&attempt.leg)) else {
+            return Ok(());
+        };
+        let (kind, at) = match self.streams() {
+            true => (Kind::FirstToken, attempt.first_token_ns().map(Now)),
+            false => (Kind::Answer, attempt.ended),
+        };
+        match at {
+            Some(at) if served && attempt.since != Now::default() => {
+                let cell = pace::cell_name(&provider.name, &target.model);
+                pace::learn(&cell, kind, at.since(attempt.since) / 1_000, books)
+            }
+            Some(_) | None => Ok(()),
+        }
     }
 }
 

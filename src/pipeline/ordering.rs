@@ -1,18 +1,21 @@
 //! In which order a request's providers are tried.
 //!
 //! In: a request, the model it is for, and the books, which know how providers fare. Out: legs ([`crate::route::order`]), and
-//! the leave to try the first of them, where its rest is just over. It does not know whether they have words for what is asked.
+//! leave to try the first of them, where its rest is just over. It does not know whether they have words for what is asked.
 
 use super::Arrival;
+use super::sent::Body;
 use crate::fault::Fault;
 use crate::hash;
-use crate::health::{self, Lease, Standing};
+use crate::health::place::Trial;
 use crate::limit::store::{Books, Unwritable};
+use crate::pace::Kind;
 use crate::provider::Provider;
-use crate::route::order::{Question, order, put_off};
+use crate::route::kept::{self, Kept};
+use crate::route::order::{Question, order};
 use crate::route::{self, Leg};
 use crate::translate::Speech;
-use crate::world::{ModelId, ProviderId};
+use crate::world::{ModelId, ProviderId, Target};
 
 /// So much of the beginning of a body stands for its session, where the client names none: the instructions that all of a
 /// conversation's requests begin with, and that a prompt cache would know.
@@ -31,6 +34,7 @@ pub(super) fn legs(
     model: ModelId,
     at: Option<ProviderId>,
     session: Option<u64>,
+    body: &Body,
     books: &mut Books<'_>,
 ) -> Vec<Leg> {
     let world = &arrival.world;
@@ -46,36 +50,42 @@ pub(super) fn legs(
         draw: hash::both(hash::of(arrival.request_id.as_bytes()), arrival.since.0),
         session,
     };
-    let books = core::cell::RefCell::new(books);
-    let standing = |id: ProviderId, credential| match (world.provider(id), books.try_borrow_mut()) {
-        (Some(provider), Ok(mut books)) => health::standing(
-            &health::cell_name(&provider.name, credential),
-            &provider.health,
-            &mut books,
+    let (streams, tokens) = match body {
+        Body::Json(ask) => (
+            ask.stream,
+            ask.input_estimate.saturating_add(ask.max_output_tokens.unwrap_or(0)),
         ),
-        _ => Standing::Fit,
+        Body::Form { .. } | Body::Opaque => (false, 0),
     };
-    let serves = |provider: &Provider, _: &_| Speech::to(provider, endpoint, arrival.dialect).is_some();
-    order(world, question, serves, standing, |_| None)
+    let mut kept = Kept {
+        world,
+        books,
+        waits_for: match streams {
+            true => Kind::FirstToken,
+            false => Kind::Answer,
+        },
+    };
+    let says = |provider: &Provider| Speech::to(provider, endpoint, arrival.dialect).is_some();
+    let fits = |target: &Target| target.context.is_none_or(|most| tokens <= most);
+    let legs = order(
+        world,
+        question,
+        |provider, target| says(provider) && fits(target),
+        &mut kept,
+    );
+    match legs.is_empty() {
+        // It is an estimate: the provider has the last word.
+        true => order(world, question, |provider, _| says(provider), &mut kept),
+        false => legs,
+    }
 }
 
-/// Asks for leave to try the first leg's provider, where its rest is over and one request at a time may; if another has it,
-/// that leg comes last.
-pub(super) fn claim(arrival: &Arrival, legs: &mut Vec<Leg>, books: &mut Books<'_>) -> Result<Option<Lease>, Fault> {
-    for _ in 0..legs.len() {
-        let Some(leg) = legs.first().copied() else { break };
-        let Some(provider) = arrival.world.provider(leg.provider) else {
-            break;
-        };
-        let cell = health::cell_name(&provider.name, leg.credential);
-        if health::standing(&cell, &provider.health, books) != Standing::Trying {
-            break;
-        }
-        match health::claim(&cell, &provider.health, books) {
-            Ok(Some(lease)) => return Ok(Some(lease)),
-            Ok(None) => put_off(legs, leg),
-            Err(Unwritable) => return Err(Fault::Internal),
-        }
-    }
-    Ok(None)
+/// Sees to it that the first leg may be tried, with leave where that is needed.
+pub(super) fn claim(
+    arrival: &Arrival,
+    model: Option<ModelId>,
+    legs: &mut [Leg],
+    books: &mut Books<'_>,
+) -> Result<Option<Trial>, Fault> {
+    kept::lead(&arrival.world, model, legs, books).map_err(|Unwritable| Fault::Internal)
 }

@@ -16,6 +16,7 @@ use crate::limit::admit::{self, Grant, Use};
 use crate::limit::store::{Books, Unwritable};
 use crate::record::Record;
 use crate::route;
+use crate::translate::seal;
 use crate::world::{Allowed, ModelId, ProviderId};
 
 /// The header that names a session, where the key's loop guard has no other.
@@ -112,7 +113,8 @@ impl Received {
 
     /// The body is complete: read it, see whether the caller may, and decide where it goes.
     pub fn ask(self: Box<Self>, body: &[u8], books: &mut Books<'_>) -> Result<Box<Sent>, Refused> {
-        let received = self.grow(body.len())?;
+        let mut received = self.grow(body.len())?;
+        received.arrival.mixed = received.body == BodyKind::Ask && received.at.is_none() && seal::is_mixed(body);
         match received.admit(body, books) {
             Ok(sent) => Ok(Box::new(sent)),
             Err((fault, model)) => Err((*received).refuse(fault, model)),
@@ -133,13 +135,14 @@ impl Received {
                 if let Some(found) = found.flatten() {
                     admitted.notes.guard(found);
                 }
-                let lease = match ordering::claim(&self.arrival, &mut admitted.course.legs, books) {
-                    Ok(lease) => lease,
-                    Err(fault) => {
-                        admit::give_back(admitted.grant, books);
-                        return Err((fault, model));
-                    }
-                };
+                let lease =
+                    match ordering::claim(&self.arrival, admitted.course.model, &mut admitted.course.legs, books) {
+                        Ok(lease) => lease,
+                        Err(fault) => {
+                            admit::give_back(admitted.grant, books);
+                            return Err((fault, model));
+                        }
+                    };
                 let trial = admitted.course.legs.first().copied().zip(lease);
                 Ok(Sent::new(
                     self.arrival.clone(),
@@ -164,7 +167,7 @@ impl Received {
     /// An answer is on its way before the body was complete: Envoy gave up waiting or could not connect, or a provider
     /// whose headers could not be held refuses them. What is left of the body must not go anywhere.
     pub fn answered_early(self) -> Sent {
-        let leg = self.at.map(|provider| route::Leg::without_model(provider));
+        let leg = self.at.map(route::Leg::without_model);
         let course = Course {
             model: None,
             body: Body::Opaque,
@@ -280,7 +283,7 @@ impl Received {
             return Err((Fault::ModelForbidden { model: name }, Some(model)));
         }
         let session = ordering::session(self.session.as_deref(), bytes);
-        let legs = ordering::legs(&self.arrival, model, self.at, session, books);
+        let legs = ordering::legs(&self.arrival, model, self.at, session, &body, books);
         if legs.is_empty() {
             return Err((Fault::ModelUnknown { model: name }, Some(model)));
         }

@@ -9,13 +9,17 @@ use super::admission::Course;
 use super::sent::Body;
 use crate::fault::Fault;
 use crate::route::Leg;
-use crate::translate::{Speech, Words};
+use crate::translate::{Client, Speech, Words};
 use crate::world::ModelId;
 
 /// How a leg's provider is spoken to.
 pub(super) fn speech(arrival: &Arrival, leg: &Leg) -> Option<Speech> {
     let endpoint = arrival.endpoint?;
-    Speech::to(arrival.world.provider(leg.provider)?, endpoint, arrival.dialect)
+    let speech = Speech::to(arrival.world.provider(leg.provider)?, endpoint, arrival.dialect)?;
+    Some(match (speech, Client::at(endpoint)) {
+        (Speech::Same, Some(client)) if arrival.mixed => Speech::Translated(client, client.api()),
+        _ => speech,
+    })
 }
 
 /// Leaves out the legs at the beginning whose providers cannot be asked this, and puts the body into the first one's words.
@@ -39,7 +43,7 @@ pub(super) fn settle(arrival: &Arrival, course: &mut Course, bytes: &[u8]) -> Re
             },
         }
     }
-    let translated = |leg: &Leg| matches!(speech(arrival, leg), Some(Speech::Translated(..)));
+    let translated = |leg: &Leg| speech(arrival, leg).is_some_and(|speech| speech != Speech::Same);
     if course.legs.iter().skip(1).any(translated) {
         course.original = Some(bytes.to_vec());
     }

@@ -7,6 +7,7 @@ use crate::metrics::{Metric, Sink};
 use crate::record::Bill;
 use std::collections::BTreeMap;
 
+mod fares;
 mod limits;
 mod prefixes;
 mod reckoning;

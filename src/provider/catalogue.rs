@@ -61,6 +61,8 @@ pub struct Row<'a> {
     pub developer_role: Option<bool>,
     /// [`Facts::json_schema`].
     pub json_schema: Option<bool>,
+    /// [`Facts::reasoning_content`].
+    pub reasoning_content: Option<bool>,
     /// Its name in the price list, where it is another than its host and its kind say.
     pub price: Option<&'a str>,
     /// What else an operator should know.
@@ -134,6 +136,7 @@ impl Row<'_> {
             stream_options: self.stream_options.unwrap_or(assumed.stream_options),
             developer_role: self.developer_role.unwrap_or(assumed.developer_role),
             json_schema: self.json_schema.unwrap_or(assumed.json_schema),
+            reasoning_content: self.reasoning_content.unwrap_or(assumed.reasoning_content),
         }
     }
 

@@ -22,6 +22,9 @@ pub struct Facts {
     pub developer_role: bool,
     /// Whether it takes a JSON schema as `response_format`. If not, an object of any shape is the most that can be asked.
     pub json_schema: bool,
+    /// Whether it takes back what the model thought, as `reasoning_content` of the assistant's messages. If not, it is left
+    /// out.
+    pub reasoning_content: bool,
 }
 
 /// A form of embeddings requests.
@@ -65,6 +68,7 @@ impl Facts {
             stream_options: true,
             developer_role: false,
             json_schema: true,
+            reasoning_content: false,
         }
     }
 }

@@ -1,7 +1,6 @@
 //! The order of a request's attempts.
 //!
-//! In: a [`Question`], who can serve it, and how providers stand ([`Standing`]) and how fast they are. Out: legs, best first.
-//! No leg is left out for being unwell: it comes later. How many of them are tried is [`Failover`](crate::world::Failover)'s
+//! In: a [`Question`], who can serve it, and how providers fare ([`Fares`]). Out: legs, best first. No leg is left out for being unwell: it comes later. How many of them are tried is [`Failover`](crate::world::Failover)'s
 //! part.
 //!
 //! 1. The targets that can serve the request, by the key's own list of providers if it has one, else by the model's measure
@@ -13,10 +12,11 @@
 
 use super::Leg;
 use super::rank::{Measured, rank};
+use crate::document::Order;
 use crate::hash;
 use crate::health::Standing;
 use crate::provider::Provider;
-use crate::world::{KeyId, ModelId, ProviderId, Target, World};
+use crate::world::{KeyId, ModelId, Target, World};
 
 /// What the order is for.
 #[derive(Clone, Copy, Debug)]
@@ -31,6 +31,15 @@ pub struct Question {
     pub session: Option<u64>,
 }
 
+/// How providers fare.
+pub trait Fares {
+    /// How the provider of a leg stands, with the leg's credential and its target.
+    fn standing(&mut self, leg: &Leg, target: &Target) -> Standing;
+
+    /// What to expect of a target's provider, in any unit, less being better; `None`: nothing that is fresh is known.
+    fn pace(&mut self, target: &Target) -> Option<u64>;
+}
+
 /// What a number drawn for a request is used for: each use gets one of its own.
 #[derive(Clone, Copy)]
 enum Use {
@@ -41,14 +50,12 @@ enum Use {
 /// The legs of a request, in the order of the attempts.
 ///
 /// - `serves`: whether a provider can serve the request with a target (it speaks a dialect that will do, the request fits).
-/// - `standing`: how a provider stands with its credential of an index.
-/// - `pace`: what to expect of a provider with a target, in any unit, less being better; `None`: nothing that is fresh.
+/// - `fares`: asked once for each leg, and for the pace of each target where the model goes by that.
 pub fn order(
     world: &World,
     question: Question,
     serves: impl Fn(&Provider, &Target) -> bool,
-    standing: impl Fn(ProviderId, usize) -> Standing,
-    pace: impl Fn(&Target) -> Option<u64>,
+    fares: &mut impl Fares,
 ) -> Vec<Leg> {
     let Some(model) = world.model(question.model) else {
         return Vec::new();
@@ -75,46 +82,44 @@ pub fn order(
                 identity: identity(world, target),
                 weight: target.weight,
                 price: target.price.as_deref(),
-                pace: pace(target),
+                pace: match model.order {
+                    Order::Fastest => fares.pace(target),
+                    Order::Priority | Order::Weighted | Order::Cheapest => None,
+                },
             });
             rank(model.order, measured.collect(), question.draw, session)
         }
     };
 
     let mut classed: Vec<(Class, Leg)> = Vec::with_capacity(ranked.len());
-    let start = drawn(session.unwrap_or(question.draw), Use::Credential, 0);
+    // A session that keeps to its target goes back to it once, when the share has come to it.
+    let number = session.unwrap_or(question.draw);
+    let start = drawn(number, Use::Credential, 0);
     for index in ranked {
         let Some(target) = model.targets.get(index) else {
             continue;
         };
-        let credentials = world
-            .provider(target.provider)
-            .map_or(1, Provider::credential_count)
-            .max(1);
-        let first = (start % credentials as u64) as usize;
-        for credential in (first..credentials).chain(0..first) {
-            let standing = standing(target.provider, credential);
-            let lot = drawn(
-                question.draw,
-                Use::Share,
-                hash::both(identity(world, target), credential as u64),
-            );
+        let count = world.provider(target.provider).map_or(1, Provider::credential_count);
+        for credential in credentials(count, start) {
             let leg = Leg {
                 provider: target.provider,
                 target: Some(index),
                 credential,
             };
-            classed.push((Class::of(standing, lot), leg));
+            let which = hash::both(identity(world, target), credential as u64);
+            let class = Class::of(fares.standing(&leg, target), drawn(number, Use::Share, which));
+            classed.push((class, leg));
         }
     }
     classed.sort_by_key(|(class, _)| *class);
     classed.into_iter().map(|(_, leg)| leg).collect()
 }
 
-/// Puts a leg at the end, because somebody else tries its provider at the moment
-/// ([`health::claim`](crate::health::claim)). The others keep their order.
-pub fn put_off(legs: &mut Vec<Leg>, leg: Leg) {
-    legs.sort_by_key(|other| *other == leg);
+/// All credentials of so many, one after the other, beginning with one by a number drawn. There is one place even for none.
+fn credentials(count: usize, drawn: u64) -> impl Iterator<Item = usize> {
+    let count = count.max(1);
+    let first = (drawn % count as u64) as usize;
+    (first..count).chain(0..first)
 }
 
 /// How soon a leg is tried.

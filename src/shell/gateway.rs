@@ -341,6 +341,14 @@ fn replace(answer: Answer, ends: bool) -> Reply {
         return Reply::Ours(None);
     }
     survive(host::set_header(Side::Response, ":status", &answer.status.to_string()));
+    match host::headers(Side::Response) {
+        Ok(headers) => {
+            for name in Sent::bared(&headers) {
+                survive(host::remove_header(Side::Response, &name));
+            }
+        }
+        Err(error) => survive(Err(error)),
+    }
     survive(host::remove_header(Side::Response, "content-length"));
     for (name, value) in &answer.headers {
         survive(host::set_header(Side::Response, name, value));

@@ -1,4 +1,4 @@
-//! The gauges of limits and budgets: refreshed by one VM, whether there is traffic or not.
+//! The gauges of limits, budgets and providers: refreshed by one VM, whether there is traffic or not.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -7,6 +7,7 @@ use hashbrown::HashSet;
 
 use super::series::{self, Shown};
 use super::{host, vms};
+use crate::health;
 use crate::limit::gauges::{self, Round, Show};
 use crate::limit::store::Unwritable;
 use crate::metrics::{self, Metric};
@@ -66,13 +67,19 @@ pub(super) fn refresh(world: &Rc<World>) {
         }
         refresh.last = now;
         let mut round = refresh.round;
-        let over = vms::with_books(host::now(), |books| round.go_on(world, books, KEYS, refresh));
+        let over = vms::with_books(host::now(), |books| {
+            health::gauge::show(world, books, refresh);
+            round.go_on(world, books, KEYS, refresh)
+        });
         refresh.round = round;
         match over {
             Ok(true) => {
                 series::observe(&metrics::GAUGES_OMITTED, &[], std::mem::take(&mut refresh.omitted));
                 if let Some(shown) = refresh.shown.take() {
-                    series::silence(|name| gauges::is_of_a_subject(name) && !shown.contains(name));
+                    series::silence(|name| {
+                        let refreshed = gauges::is_of_a_subject(name) || health::gauge::is_of_a_provider(name);
+                        refreshed && !shown.contains(name)
+                    });
                 }
             }
             Ok(false) => {}

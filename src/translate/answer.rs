@@ -5,8 +5,10 @@
 //! [`EVENT_LIMIT`]. It does not know whether what it gives is passed on.
 
 use super::Client;
+use super::seal::{self, Marking};
+use super::sides::{Reader, Writer, read_reply, write_reply};
 use crate::conversation::{Cause, Event, Output, Refusal, Reply, Stop};
-use crate::dialect::{Api, Malformed, Told, Unanswered, chat, converse, gemini, messages, responses};
+use crate::dialect::{Api, Malformed, Told, Unanswered};
 use crate::framing::eventstream::{Frames, Kind};
 use crate::framing::sse::{Blocks, fields};
 use crate::meter::Reading;
@@ -19,6 +21,8 @@ pub const EVENT_LIMIT: usize = 4 << 20;
 /// An answer on its way.
 #[derive(Debug)]
 pub struct Translation {
+    api: Api,
+    marking: Marking,
     form: Form,
     writer: Writer,
     reading: Reading,
@@ -45,29 +49,6 @@ enum Form {
     },
 }
 
-#[derive(Debug)]
-enum Reader {
-    Chat(chat::StreamReader),
-    Responses(responses::StreamReader),
-    Messages(messages::StreamReader),
-    Gemini(gemini::StreamReader),
-    Converse(converse::StreamReader),
-}
-
-#[derive(Debug)]
-enum Writer {
-    /// The client waits for one document.
-    Whole {
-        client: Client,
-        model: String,
-        id: String,
-        created: u64,
-    },
-    Chat(chat::StreamWriter),
-    Responses(responses::StreamWriter),
-    Messages(messages::StreamWriter),
-}
-
 impl Translation {
     /// The answer to a request of a client for which it is translated. `streamed`: the provider answers with a stream of
     /// events; `stream`: the client asked for one.
@@ -84,18 +65,10 @@ impl Translation {
                 carry: Vec::new(),
             },
         };
-        let writer = match (stream, client) {
-            (false, _) => Writer::Whole {
-                client,
-                model: told.model.to_owned(),
-                id: told.id.to_owned(),
-                created: told.created,
-            },
-            (true, Client::Chat) => Writer::Chat(chat::StreamWriter::new(told)),
-            (true, Client::Responses) => Writer::Responses(responses::StreamWriter::new(told)),
-            (true, Client::Messages) => Writer::Messages(messages::StreamWriter::new(told)),
-        };
+        let writer = Writer::of(client, stream, told);
         Self {
+            api,
+            marking: Marking::default(),
             form,
             writer,
             reading: Reading::default(),
@@ -230,12 +203,10 @@ impl Translation {
                 created: *created,
                 stream_usage: true,
             };
+            let mut reply = reply;
+            seal::mark_reply(&mut reply, self.api);
             self.reading = reading_of(&reply);
-            *out = match client {
-                Client::Chat => chat::write_reply(&reply, &told),
-                Client::Responses => responses::write_reply(&reply, &told),
-                Client::Messages => messages::write_reply(&reply, &told),
-            };
+            *out = write_reply(*client, &reply, &told);
             self.over = true;
             return;
         }
@@ -246,9 +217,12 @@ impl Translation {
 
     /// Writes the events that were read, and takes note of what they say.
     fn pass(&mut self, now_ns: u64, out: &mut Vec<u8>) {
-        for event in core::mem::take(&mut self.events) {
+        for mut event in core::mem::take(&mut self.events) {
             if self.over {
                 return;
+            }
+            if let Some(mark) = self.marking.mark(&mut event, self.api) {
+                self.writer.write(&mark, out);
             }
             match &event {
                 Event::Text(text) | Event::Thought(text) | Event::Arguments(text) | Event::Declined(text) => {
@@ -294,50 +268,6 @@ impl Translation {
     }
 }
 
-impl Reader {
-    fn of(api: Api) -> Self {
-        match api {
-            Api::Chat => Self::Chat(chat::StreamReader::default()),
-            Api::Responses => Self::Responses(responses::StreamReader::default()),
-            Api::Messages => Self::Messages(messages::StreamReader::default()),
-            Api::Gemini => Self::Gemini(gemini::StreamReader::default()),
-            Api::Converse => Self::Converse(converse::StreamReader::default()),
-        }
-    }
-
-    fn read(&mut self, name: &[u8], data: &[u8], out: &mut Vec<Event>) -> Result<(), Malformed> {
-        match self {
-            Self::Chat(reader) => reader.read(name, data, out),
-            Self::Responses(reader) => reader.read(name, data, out),
-            Self::Messages(reader) => reader.read(name, data, out),
-            Self::Gemini(reader) => reader.read(name, data, out),
-            Self::Converse(reader) => reader.read(name, data, out),
-        }
-    }
-
-    fn finish(&mut self, out: &mut Vec<Event>) {
-        match self {
-            Self::Chat(reader) => reader.finish(out),
-            Self::Responses(reader) => reader.finish(out),
-            Self::Messages(reader) => reader.finish(out),
-            Self::Gemini(reader) => reader.finish(out),
-            Self::Converse(reader) => reader.finish(out),
-        }
-    }
-}
-
-impl Writer {
-    /// The client that waits for one document gets it from [`Translation::whole`] alone.
-    fn write(&mut self, event: &Event, out: &mut Vec<u8>) {
-        match self {
-            Self::Whole { .. } => {}
-            Self::Chat(writer) => writer.write(event, out),
-            Self::Responses(writer) => writer.write(event, out),
-            Self::Messages(writer) => writer.write(event, out),
-        }
-    }
-}
-
 /// The first error in the bytes of an answer of this API, if there is one among its first events: for answers that go
 /// through as they are.
 pub fn refusal_in(api: Api, streamed: bool, bytes: &[u8]) -> Option<Refusal> {
@@ -360,16 +290,6 @@ pub fn refusal_in(api: Api, streamed: bool, bytes: &[u8]) -> Option<Refusal> {
         Event::Failed(refusal) => Some(refusal),
         _ => None,
     })
-}
-
-fn read_reply(api: Api, body: &[u8]) -> Result<Reply, Unanswered> {
-    match api {
-        Api::Chat => chat::read_reply(body),
-        Api::Responses => responses::read_reply(body),
-        Api::Messages => messages::read_reply(body),
-        Api::Gemini => gemini::read_reply(body),
-        Api::Converse => converse::read_reply(body),
-    }
 }
 
 /// Reads a block of server-sent events: its event's name and its data, which usually stands in one line.
@@ -448,4 +368,17 @@ fn events_of(reply: Reply) -> Vec<Event> {
     events.extend(reply.usage.map(Event::Usage));
     events.push(Event::End);
     events
+}
+
+/// What a stream of a client's own API ends with that broke off: an error, such that its official SDK raises.
+pub fn broken_off(client: Client, refusal: Refusal) -> Vec<u8> {
+    let told = Told {
+        model: "",
+        id: "0",
+        created: 0,
+        stream_usage: false,
+    };
+    let mut out = Vec::new();
+    Writer::of(client, true, &told).write(&Event::Failed(refusal), &mut out);
+    out
 }

@@ -4,8 +4,9 @@
 //! thing. It reads no body.
 
 use crate::dialect::{Api, Dialect, converse, gemini};
+use crate::embedding::{self, Kind};
 use crate::endpoint::Endpoint;
-use crate::provider::Provider;
+use crate::provider::{Embeddings, Provider};
 
 /// The API a client speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +26,8 @@ pub enum Speech {
     Same,
     /// Translated.
     Translated(Client, Api),
+    /// About vectors, in another form than OpenAI's.
+    Vectors(Embeddings),
 }
 
 impl Client {
@@ -53,7 +56,11 @@ impl Speech {
     /// not say which.
     pub fn to(provider: &Provider, endpoint: Endpoint, dialect: Dialect) -> Option<Self> {
         let Some(client) = Client::at(endpoint) else {
-            return (provider.dialect == dialect).then_some(Self::Same);
+            let others = provider.facts.embeddings.filter(|form| *form != Embeddings::OpenAi);
+            return match others {
+                Some(form) if endpoint == Endpoint::Embeddings => Some(Self::Vectors(form)),
+                _ => (provider.dialect == dialect).then_some(Self::Same),
+            };
         };
         let api = spoken(provider, client);
         match api == client.api() {
@@ -72,6 +79,11 @@ impl Speech {
             Self::Translated(_, Api::Messages) => origin.path(Dialect::Anthropic, "/v1/messages"),
             Self::Translated(_, Api::Gemini) => origin.path(provider.dialect, &gemini::path(model, stream)),
             Self::Translated(_, Api::Converse) => origin.path(provider.dialect, &converse::path(model, stream)),
+            Self::Vectors(form) => match vectors_of(form, model) {
+                Some(Kind::Cohere) => origin.without("/compatibility/v1", &embedding::path(Kind::Cohere, model)),
+                Some(kind) => origin.path(Dialect::Gemini, &embedding::path(kind, model)),
+                None => origin.path(provider.dialect, path),
+            },
         }
     }
 
@@ -80,7 +92,18 @@ impl Speech {
         match self {
             Self::Same => Client::at(endpoint).map(Client::api),
             Self::Translated(_, api) => Some(api),
+            Self::Vectors(_) => None,
         }
+    }
+}
+
+/// Whose form of vectors a provider's model has; `None` where that is not known.
+pub fn vectors_of(form: Embeddings, model: &str) -> Option<Kind> {
+    match form {
+        Embeddings::OpenAi => None,
+        Embeddings::Gemini => Some(Kind::Gemini),
+        Embeddings::Cohere => Some(Kind::Cohere),
+        Embeddings::Bedrock => Kind::of_bedrock(model),
     }
 }
 

@@ -5,7 +5,8 @@
 
 use std::borrow::Cow;
 
-use super::{Speech, Written, request};
+use super::speech::vectors_of;
+use super::{Speech, Written, request, vectors};
 use crate::dialect::{ChatFacts, To};
 use crate::fault::Fault;
 use crate::provider::{MaxTokens, Provider};
@@ -33,11 +34,32 @@ impl Words<'_> {
     /// [`Fault::Unreadable`] where the body is no request of the client's API, [`Fault::Untranslatable`] where something that
     /// matters would be lost and the operator has not said that it may be.
     pub fn say(&self, body: &[u8]) -> Result<Written, Fault> {
-        let Speech::Translated(client, api) = self.speech else {
-            return Err(Fault::Internal);
+        let written = match self.speech {
+            Speech::Same => return Err(Fault::Internal),
+            Speech::Translated(client, api) => request(client, api, body, &self.to(), self.most),
+            Speech::Vectors(form) => match vectors_of(form, &self.model) {
+                Some(kind) => vectors::request(kind, body, &self.model),
+                None => return Err(Fault::ProviderNone),
+            },
         };
+        let written = written.map_err(Fault::Unreadable)?;
+        let lost: Vec<String> = written.losses.meanings().map(|loss| loss.member.to_string()).collect();
+        // With texts left out, the vectors that come back are not those that were asked for.
+        let drops = match self.speech {
+            Speech::Vectors(_) => false,
+            // In the client's own words again, because not all of them are for this provider.
+            Speech::Translated(client, api) if client.api() == api => true,
+            Speech::Translated(..) | Speech::Same => self.provider.drops,
+        };
+        match lost.is_empty() || drops {
+            true => Ok(written),
+            false => Err(Fault::Untranslatable(lost)),
+        }
+    }
+
+    fn to(&self) -> To<'_> {
         let facts = self.provider.facts;
-        let to = To {
+        To {
             model: &self.model,
             longest: self.longest,
             chat: ChatFacts {
@@ -46,14 +68,8 @@ impl Words<'_> {
                 developer_role: facts.developer_role,
                 json_schema: facts.json_schema,
                 reasoning_effort: true,
-                reasoning_content: false,
+                reasoning_content: facts.reasoning_content,
             },
-        };
-        let written = request(client, api, body, &to, self.most).map_err(Fault::Unreadable)?;
-        let lost: Vec<String> = written.losses.meanings().map(|loss| loss.member.to_string()).collect();
-        match lost.is_empty() || self.provider.drops {
-            true => Ok(written),
-            false => Err(Fault::Untranslatable(lost)),
         }
     }
 }

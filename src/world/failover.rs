@@ -24,9 +24,9 @@ impl Default for Failover {
     fn default() -> Self {
         Self {
             attempts: 3,
-            first_token_timeout: Duration::from_secs(60),
+            first_token_timeout: Duration::from_secs(120),
             answer_timeout: Duration::from_secs(600),
-            total: Duration::from_secs(120),
+            total: Duration::from_secs(300),
             content_filter: false,
         }
     }

@@ -13,22 +13,22 @@ use crate::provider::Provider;
 /// The most names that are remembered. Clients choose them.
 const REMEMBERED: usize = 512;
 
+/// A provider, and its name of a model.
+type Named = (Box<str>, Box<str>);
+
 /// The prices of the document, and what was found of late.
 #[derive(Debug, Default)]
 pub(super) struct Prices {
     /// By provider and whole name.
-    exact: HashMap<(Box<str>, Box<str>), Arc<Price>>,
+    exact: HashMap<Named, Arc<Price>>,
     /// By provider and prefix, the longest first.
     prefixes: Vec<(Box<str>, Box<str>, Arc<Price>)>,
-    found: Mutex<HashMap<(Box<str>, Box<str>), Option<Arc<Price>>>>,
+    found: Mutex<HashMap<Named, Option<Arc<Price>>>>,
 }
 
 impl Prices {
     /// Of a document's prices; `prefixes`: the longest first.
-    pub(super) fn new(
-        exact: HashMap<(Box<str>, Box<str>), Arc<Price>>,
-        prefixes: Vec<(Box<str>, Box<str>, Arc<Price>)>,
-    ) -> Self {
+    pub(super) fn new(exact: HashMap<Named, Arc<Price>>, prefixes: Vec<(Box<str>, Box<str>, Arc<Price>)>) -> Self {
         Self {
             exact,
             prefixes,

@@ -10,9 +10,10 @@ use tollgate::conversation::Losses;
 use tollgate::dialect::Api;
 use tollgate::fault::Fault;
 use tollgate::meter::Reading;
+use tollgate::translate::seal::is_mixed;
 use tollgate::translate::{self, Client, Translation};
 
-use super::cases::{APIS, Case, TOLD, dialect, name, pairs};
+use super::cases::{APIS, Case, TOLD, asked, dialect, name, pairs};
 
 /// The page of a case.
 pub(crate) fn of(case: &Case) -> String {
@@ -39,8 +40,12 @@ pub(crate) fn whole(client: Client, api: Api, reply: &[u8]) -> (Vec<u8>, Transla
 }
 
 fn requests(case: &Case, page: &mut String) {
-    for (client, api) in pairs() {
+    for (client, api) in asked() {
         let Some(body) = case.request(client) else { continue };
+        // Where both speak the same, the bytes go through, unless another's seal is in them.
+        if client.api() == api && !is_mixed(&body) {
+            continue;
+        }
         title(page, "Request", name(client.api()), name(api));
         match translate::request(client, api, &body, &case.to(api), None) {
             Ok(written) => {

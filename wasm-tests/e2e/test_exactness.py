@@ -58,8 +58,10 @@ def test_what_was_cut_short_is_estimated_and_nothing_else(after_the_storm):
 def test_the_provider_saw_each_attempt_and_no_virtual_key(after_the_storm, gateway):
     done, seen, _ = after_the_storm
     attempts = seen.metrics.by("tollgate_attempts_total", "provider")
-    # Where headers are held the first provider of the pair is tried, and nobody listens there.
-    assert attempts.pop("nobody", 0) == (done["failover"] if gateway.holds_headers else 0)
+    # Where headers are held the first provider of the pair is tried, and nobody listens there: until it is known that it
+    # is better left alone.
+    tried = attempts.pop("nobody", 0)
+    assert 0 < tried <= done["failover"] if gateway.holds_headers else tried == 0
     # Where they are not, a request has been announced to a provider before its body is found wanting.
     announced = 0 if gateway.holds_headers else done["refused"]
     assert seen.ledger.requests - sum(attempts.values()) in range(announced + 1)

@@ -1,20 +1,19 @@
 //! `POST /v1/messages` and `POST /v1/messages/count_tokens`.
 
-use std::sync::Arc;
-
 use axum::response::Response;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::stream;
+use super::{reading, stream, strict};
+use crate::answering::{Ending, Part, sealed, signature};
 use crate::call::{Admitted, Call, Reply};
 use crate::errors::Problem;
-use crate::json::{NULL, Object, Written, object};
+use crate::json::{Object, Written, object};
 use crate::ledger::Charged;
-use crate::openai::USUAL_ANSWER;
 use crate::prices::Tokens;
 use crate::stream::Script;
-use crate::text::{Answer, Kind, Texts};
+use crate::text::Texts;
+use crate::understood::Understood;
 
 /// What an image in a prompt costs in tokens, whatever it shows.
 const IMAGE: u64 = 1_568;
@@ -30,23 +29,13 @@ struct Ask {
     stream: bool,
     #[serde(default)]
     tools: Vec<Value>,
-    #[serde(default)]
-    tool_choice: Value,
 }
 
-/// What the answer is.
+/// The answer, and what a message says beside it.
 #[derive(Debug)]
 pub(super) struct Answering {
-    /// The text, or the arguments of the tool call.
-    pub(super) answer: Arc<Answer>,
-    /// What is thought before it.
-    pub(super) thinking: Option<Arc<Answer>>,
-    /// The tool that is called.
-    pub(super) tool: Option<String>,
-    /// Why it ends.
-    pub(super) stop_reason: &'static str,
-    /// What it costs. Anthropic does not tell thinking from answering: both are output.
-    pub(super) tokens: Tokens,
+    /// The answer. Anthropic does not tell thinking from answering: both are output.
+    pub(super) answer: crate::answering::Answering,
     /// The service tier of the reply.
     pub(super) tier: String,
     /// The model the reply names.
@@ -61,8 +50,8 @@ pub async fn handle(Admitted(mut call, body): Admitted) -> Response {
 
 /// Counts the tokens of a request; free.
 pub async fn count_tokens(Admitted(call, body): Admitted) -> Response {
-    match read(&call, &body) {
-        Ok((ask, _)) => {
+    match read(&call, &body, false) {
+        Ok((ask, ..)) => {
             let tokens = call
                 .steering
                 .prompt
@@ -73,20 +62,31 @@ pub async fn count_tokens(Admitted(call, body): Admitted) -> Response {
     }
 }
 
-fn read(call: &Call, body: &[u8]) -> Result<(Ask, Charged), Problem> {
+fn read(call: &Call, body: &[u8], answers: bool) -> Result<(Ask, Charged, Understood), Problem> {
     if !call.headers.contains_key("anthropic-version") {
         return Err(Problem::invalid("anthropic-version: header is required"));
     }
+    let mut written: Value = call.parse(body)?;
+    if let (false, Some(members)) = (answers, written.as_object_mut()) {
+        // Tokens are counted without a limit to the answer.
+        members.insert("max_tokens".to_owned(), Value::from(1_000_000));
+    }
+    if call.steering.strict {
+        strict::check(&written)?;
+    }
+    let understood = reading::read(&written);
     let ask: Ask = call.parse(body)?;
     match &ask.messages {
         None => Err(Problem::invalid("messages: Field required")),
         Some(messages) if messages.is_empty() => Err(Problem::invalid("messages: at least one message is required")),
-        Some(_) => call.model(ask.model.as_deref()).map(|charged| (ask, charged)),
+        Some(_) => call
+            .model(ask.model.as_deref())
+            .map(|charged| (ask, charged, understood)),
     }
 }
 
 fn compose(call: &mut Call, body: &[u8]) -> Result<Reply, Problem> {
-    let (ask, mut charged) = read(call, body)?;
+    let (ask, mut charged, understood) = read(call, body, true)?;
     let most = ask
         .max_tokens
         .ok_or_else(|| Problem::invalid("max_tokens: Field required"))?;
@@ -100,8 +100,11 @@ fn compose(call: &mut Call, body: &[u8]) -> Result<Reply, Problem> {
         .clone()
         .or(ask.model.clone())
         .unwrap_or_default();
-    let answering = decide(call, &ask, most, tier, model);
-    call.admit(&charged, answering.tokens.prompt() + most)?;
+    let prompt = prompt_tokens(&call.app.texts, &ask);
+    let answer = crate::answering::Answering::decide(call, &understood, prompt)?.with_cache_beside(call);
+    call.admit(&charged, answer.tokens.prompt().saturating_add(most))?;
+    let tokens = answer.tokens;
+    let answering = Answering { answer, tier, model };
     let script = if ask.stream {
         stream::compose(call, &answering)
     } else {
@@ -109,57 +112,11 @@ fn compose(call: &mut Call, body: &[u8]) -> Result<Reply, Problem> {
     };
     Ok(Reply {
         charged,
-        tokens: answering.tokens,
+        tokens,
         script,
         stream: ask.stream,
         error_event: None,
     })
-}
-
-fn decide(call: &Call, ask: &Ask, most: u64, tier: String, model: String) -> Answering {
-    let (steering, texts) = (&call.steering, &call.app.texts);
-    let tool = tool(call, ask);
-    let reasoning = steering.reasoning.min(most);
-    let wanted = steering.tokens.unwrap_or(USUAL_ANSWER);
-    let length = wanted.min(most - reasoning);
-    let kind = if steering.unicode { Kind::Unicode } else { Kind::Plain };
-    let (answer, stop_reason) = match (&tool, length < wanted) {
-        (Some(_), _) => (texts.answer(Kind::Arguments, 0), "tool_use"),
-        (None, true) => (texts.answer(kind, length), "max_tokens"),
-        (None, false) => (texts.answer(kind, length), "end_turn"),
-    };
-    let name = tool.as_deref().map_or(0, |name| texts.count(name));
-    let tokens = Tokens {
-        input: steering.prompt.unwrap_or_else(|| prompt_tokens(texts, ask)),
-        cached_input: steering.cached,
-        cache_write_5m: steering.cache_write_5m,
-        cache_write_1h: steering.cache_write_1h,
-        output: reasoning + answer.tokens + name,
-        ..Tokens::default()
-    };
-    let thinking = (reasoning > 0).then(|| texts.answer(Kind::Plain, reasoning));
-    Answering {
-        answer,
-        thinking,
-        tool,
-        stop_reason,
-        tokens,
-        tier,
-        model,
-    }
-}
-
-/// The tool to call: the one the steering names, or one the request insists on.
-fn tool(call: &Call, ask: &Ask) -> Option<String> {
-    let name = |value: &Value| value.get("name").and_then(Value::as_str).map(str::to_owned);
-    if call.steering.tool.is_some() {
-        return call.steering.tool.clone();
-    }
-    match ask.tool_choice.get("type").and_then(Value::as_str) {
-        Some("tool") => name(&ask.tool_choice),
-        Some("any") => ask.tools.first().and_then(name),
-        _ => None,
-    }
 }
 
 fn prompt_tokens(texts: &Texts, ask: &Ask) -> u64 {
@@ -194,37 +151,46 @@ fn content_tokens(texts: &Texts, content: &Value) -> u64 {
 }
 
 fn json(call: &Call, answering: &Answering) -> Script {
-    let Answering {
-        answer,
-        thinking,
-        tool,
-        tokens,
-        ..
-    } = answering;
-    let mut content = Vec::new();
-    if let Some(thinking) = thinking {
-        content.push(object! {"type": "thinking", "thinking": thinking.text, "signature": stream::SIGNATURE});
-    }
-    content.push(match tool {
-        None => object! {"type": "text", "text": answer.text},
-        Some(name) => object! {
-            "type": "tool_use", "id": call.id("toolu_", 24), "name": name, "input": Written(&answer.text),
-        },
-    });
-    let mut body = object! {
+    let answer = &answering.answer;
+    let content: Vec<Object> = (0..)
+        .zip(&answer.parts)
+        .map(|(nth, part)| match part {
+            Part::Thought(thought) => {
+                object! {"type": "thinking", "thinking": thought.text, "signature": signature(&thought.text)}
+            }
+            Part::Sealed(tokens) => object! {"type": "redacted_thinking", "data": sealed(*tokens)},
+            Part::Text(said) | Part::Refusal(said) => object! {"type": "text", "text": said.text},
+            Part::Call { name, arguments } => object! {
+                "type": "tool_use", "id": call.nth_id("toolu_", nth, 24), "name": name,
+                "input": Written(&arguments.text),
+            },
+        })
+        .collect();
+    let body = object! {
         "id": call.id("msg_", 24),
         "type": "message",
         "role": "assistant",
         "model": answering.model,
         "content": content,
-        "stop_reason": answering.stop_reason,
-        "stop_sequence": NULL,
     };
+    let mut body = body.and(&stop(&answer.ending));
     body.put_some(
         "usage",
-        &(!call.steering.no_usage).then(|| usage(tokens, &answering.tier)),
+        &(!call.steering.no_usage).then(|| usage(&answer.tokens, &answering.tier)),
     );
     Script::json(body.to_string(), call.tells_all())
+}
+
+/// Why a message ends, and by which of the request's texts.
+pub(super) fn stop(ending: &Ending) -> Object {
+    let (reason, sequence) = match ending {
+        Ending::Stop => ("end_turn", None),
+        Ending::Length => ("max_tokens", None),
+        Ending::Calls => ("tool_use", None),
+        Ending::StopSequence(text) => ("stop_sequence", Some(text)),
+        Ending::Filtered | Ending::Refused | Ending::Blocked => ("refusal", None),
+    };
+    object! {"stop_reason": reason, "stop_sequence": sequence}
 }
 
 /// The usage of a whole message, or of one that has just begun.

@@ -1,26 +1,17 @@
 //! A message as a stream of events.
 
-use super::messages::{Answering, usage};
+use super::messages::{Answering, stop, usage};
+use crate::answering::{Part, sealed, signature};
 use crate::call::Call;
 use crate::json::{NULL, Object, Written, object};
 use crate::ledger::Produced;
 use crate::prices::Tokens;
 use crate::stream::{Pace, Script, Tells};
-use crate::text::Answer;
-
-/// What a thinking block is signed with.
-pub(super) const SIGNATURE: &str = "c2ltdWxhdGVk";
 
 /// Composes the events. What is thought counts as part of the answer: it is streamed, and charged, like it.
 pub(super) fn compose(call: &Call, answering: &Answering) -> Script {
-    let Answering {
-        answer,
-        thinking,
-        tool,
-        tokens,
-        tier,
-        ..
-    } = answering;
+    let Answering { answer, tier, .. } = answering;
+    let tokens = &answer.tokens;
     let mut script = Script::events(&call.steering, Pace::new(&call.steering, 0));
     // The first token is there when the message begins: the API reports it as output already.
     let begun = Tokens {
@@ -47,35 +38,13 @@ pub(super) fn compose(call: &Call, answering: &Answering) -> Script {
         tells,
     );
 
-    let mut index = 0;
     let mut before = 0;
-    if let Some(thinking) = thinking {
-        let start = object! {"type": "thinking", "thinking": "", "signature": ""};
-        block(
-            &mut script,
-            index,
-            before,
-            &start,
-            ("thinking_delta", "thinking"),
-            thinking,
-            true,
-        );
-        before = thinking.tokens;
-        index += 1;
+    for (index, part) in (0..).zip(&answer.parts) {
+        block(call, &mut script, index, before, part);
+        before += part.tokens();
     }
-    let start = match tool {
-        None => object! {"type": "text", "text": ""},
-        Some(name) => object! {"type": "tool_use", "id": call.id("toolu_", 24), "name": name, "input": Written("{}")},
-    };
-    let delta = if tool.is_some() {
-        ("input_json_delta", "partial_json")
-    } else {
-        ("text_delta", "text")
-    };
-    block(&mut script, index, before, &start, delta, answer, false);
 
-    let stop = object! {"stop_reason": answering.stop_reason, "stop_sequence": NULL};
-    let mut delta = object! {"type": "message_delta", "delta": stop};
+    let mut delta = object! {"type": "message_delta", "delta": stop(&answer.ending)};
     delta.put_some("usage", &reports.then(|| final_usage(tokens)));
     script.push(
         Some("message_delta"),
@@ -93,15 +62,20 @@ pub(super) fn compose(call: &Call, answering: &Answering) -> Script {
 }
 
 /// One content block: its start, a delta for each piece, its stop.
-fn block(
-    script: &mut Script,
-    index: u64,
-    before: u64,
-    start: &Object,
-    (kind, member): (&str, &str),
-    answer: &Answer,
-    signed: bool,
-) {
+fn block(call: &Call, script: &mut Script, index: u64, before: u64, part: &Part) {
+    let (start, kind, member) = match part {
+        Part::Thought(_) => {
+            let start = object! {"type": "thinking", "thinking": "", "signature": ""};
+            (start, "thinking_delta", "thinking")
+        }
+        Part::Sealed(tokens) => (object! {"type": "redacted_thinking", "data": sealed(*tokens)}, "", ""),
+        Part::Text(_) | Part::Refusal(_) => (object! {"type": "text", "text": ""}, "text_delta", "text"),
+        Part::Call { name, .. } => {
+            let id = call.nth_id("toolu_", index, 24);
+            let start = object! {"type": "tool_use", "id": id, "name": name, "input": Written("{}")};
+            (start, "input_json_delta", "partial_json")
+        }
+    };
     // Of the answer's first token `message_start` has already told.
     let begun = Produced::Answer(before.max(1));
     let start = object! {"type": "content_block_start", "index": index, "content_block": start};
@@ -115,7 +89,7 @@ fn block(
         script.push(Some("ping"), &[r#"{"type":"ping"}"#], begun, Tells::Nothing);
     }
     let head = format!(r#"{{"type":"content_block_delta","index":{index},"delta":{{"type":"{kind}","{member}":""#);
-    for piece in &answer.pieces {
+    for piece in part.answer().iter().flat_map(|answer| &answer.pieces) {
         let produced = Produced::Answer(before + piece.so_far);
         script.push(
             Some("content_block_delta"),
@@ -124,9 +98,9 @@ fn block(
             Tells::Nothing,
         );
     }
-    let made = Produced::Answer(before + answer.tokens);
-    if signed {
-        let delta = object! {"type": "signature_delta", "signature": SIGNATURE};
+    let made = Produced::Answer(before + part.tokens());
+    if let Part::Thought(thought) = part {
+        let delta = object! {"type": "signature_delta", "signature": signature(&thought.text)};
         let signature = object! {"type": "content_block_delta", "index": index, "delta": delta};
         script.push(
             Some("content_block_delta"),

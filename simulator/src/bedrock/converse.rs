@@ -31,6 +31,7 @@ fn compose(call: &mut Call, model: &str, body: &[u8], stream: bool) -> Result<Re
     let ask: Value = call.parse(body)?;
     let mut charged = call.model(Some(model))?;
     check("ConverseRequest", &ask)?;
+    reading::in_range(&ask)?;
     reading::in_order(&ask)?;
     let understood = reading::read(&ask)?;
     let prompt = understood.tokens(&call.app.texts, MEDIUM);

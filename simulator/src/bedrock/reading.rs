@@ -136,6 +136,31 @@ fn medium(kind: &'static str, prefix: &str, block: &Value) -> Part {
     }
 }
 
+/// Refuses parameters that are out of range, which the service model gives as well.
+pub(super) fn in_range(body: &Value) -> Result<(), Problem> {
+    for (name, least, most) in [
+        ("temperature", 0.0, 1.0),
+        ("topP", 0.0, 1.0),
+        ("maxTokens", 1.0, f64::INFINITY),
+    ] {
+        let given = body
+            .pointer("/inferenceConfig")
+            .and_then(|config| config.get(name)?.as_f64());
+        let Some(given) = given.filter(|given| !(least..=most).contains(given)) else {
+            continue;
+        };
+        let (bound, limit) = if given < least {
+            ("greater", least)
+        } else {
+            ("less", most)
+        };
+        return refuse(&format!(
+            "1 validation error detected: Value '{given}' at 'inferenceConfig.{name}' failed to satisfy constraint: Member must have value {bound} than or equal to {limit}"
+        ));
+    }
+    Ok(())
+}
+
 /// Refuses a conversation whose turns are not in order.
 pub(super) fn in_order(body: &Value) -> Result<(), Problem> {
     let messages = list(body.get("messages"));

@@ -21,10 +21,14 @@ use crate::errors::{Dialect, Problem, google};
 use crate::server::App;
 use crate::steering::{Fault, Steering};
 use crate::stream::Framing;
+use crate::weather::Outage;
 
 /// A response with this among its extensions is not sent: its connection is closed instead.
 #[derive(Clone, Copy, Debug)]
-pub struct DropConnection;
+pub struct DropConnection {
+    /// Whether it is reset instead.
+    pub reset: bool,
+}
 
 /// The extractor of every endpoint.
 #[derive(Debug)]
@@ -81,6 +85,18 @@ impl FromRequest<Arc<App>> for Admitted {
         if !leaks && carries_virtual_key(&body) {
             app.ledger.leaked();
         }
+        let spell = app.weather.spell(&call.credential, dialect);
+        if let Some((ttft, rate)) = spell.slow {
+            (call.steering.ttft, call.steering.rate) = (ttft, rate.or(call.steering.rate));
+        }
+        match spell.outage {
+            Some(Outage::Status(status)) => {
+                return Err(call.refuse(Problem::status(status, dialect).of_model(call.asked_model(&body))));
+            }
+            Some(Outage::Hang) => return Err(call.hang().await),
+            Some(Outage::Reset | Outage::Refuse) => return Err(call.drop_connection(true)),
+            None => {}
+        }
         if let Err(given) = credential {
             return Err(call.refuse(unauthorized(&call, given, query)));
         }
@@ -100,12 +116,8 @@ impl FromRequest<Arc<App>> for Admitted {
             }
         }
         match call.steering.fault {
-            Some(Fault::Hang) => std::future::pending().await,
-            Some(Fault::Drop) => {
-                let mut response = StatusCode::BAD_GATEWAY.into_response();
-                response.extensions_mut().insert(DropConnection);
-                return Err(response);
-            }
+            Some(Fault::Hang) => return Err(call.hang().await),
+            Some(Fault::Drop) => return Err(call.drop_connection(false)),
             Some(Fault::Status(status)) => {
                 return Err(call.refuse(Problem::status(status, dialect).of_model(call.asked_model(&body))));
             }
@@ -115,6 +127,24 @@ impl FromRequest<Arc<App>> for Admitted {
             return Err(call.refuse(Problem::status(503, dialect).of_model(call.asked_model(&body))));
         }
         Ok(Self(call, body))
+    }
+}
+
+impl Call {
+    /// Never answers.
+    async fn hang(&self) -> Response {
+        self.app.ledger.answered(&self.credential, "hang");
+        std::future::pending().await
+    }
+
+    /// The response in whose place the connection is closed, or reset.
+    fn drop_connection(&self, reset: bool) -> Response {
+        self.app
+            .ledger
+            .answered(&self.credential, if reset { "reset" } else { "drop" });
+        let mut response = StatusCode::BAD_GATEWAY.into_response();
+        response.extensions_mut().insert(DropConnection { reset });
+        response
     }
 }
 

@@ -56,7 +56,7 @@ pub fn body(problem: &Problem) -> Object {
         "status": canonical(problem.status),
     };
     let mut details = Vec::new();
-    if let Some(reason) = problem.reason {
+    if let Some(reason) = problem.kind {
         details.push(object! {
             "@type": "type.googleapis.com/google.rpc.ErrorInfo",
             "reason": reason,

@@ -23,7 +23,7 @@ pub(super) fn compose(call: &mut Call, model: &str, body: &[u8], stream: bool) -
     in_order(&ask, signs)?;
     let understood = reading::read(&ask)?;
     let prompt = understood.tokens(&call.app.texts, MEDIUM);
-    let mut answering = Answering::decide(call, &understood, prompt)?.with_cache_in_prompt(call.steering.cached);
+    let mut answering = Answering::decide(call, &understood, prompt)?;
     let copies = understood.number("n").unwrap_or(1).clamp(1, 8);
     answering.tokens.output *= copies;
     let most = understood.number("max_tokens").unwrap_or(answering.tokens.completion());

@@ -52,6 +52,12 @@ pub(super) fn read(ask: &Value) -> Result<Understood, Problem> {
     ] {
         understood.sample(name, member(config, written));
     }
+    let temperature = member(config, "temperature").and_then(Value::as_f64);
+    if let Some(temperature) = temperature.filter(|given| !(0.0..=2.0).contains(given)) {
+        return Err(Problem::invalid(format!(
+            "* GenerateContentRequest.generation_config.temperature: {temperature} is out of range [0.0, 2.0].\n"
+        )));
+    }
     let stop = member(config, "stopSequences").filter(|list| **list != json!([]));
     understood.sample("stop", stop);
     let schema = member(config, "responseJsonSchema").or(member(config, "responseSchema"));

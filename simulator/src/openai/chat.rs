@@ -4,14 +4,14 @@ use axum::response::Response;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Answering, FINGERPRINT, content_tokens, refuse_empty, reply_model, service_tier, tool, usage};
+use super::{FINGERPRINT, content_tokens, reading, refuse_empty, reply_model, service_tier, strict, usage};
+use crate::answering::{Answering, Ending, Part};
 use crate::call::{Admitted, Call, Reply};
 use crate::errors::Problem;
 use crate::json::{NULL, Object, Written, object};
 use crate::ledger::Produced;
 use crate::prices::Tokens;
 use crate::stream::{Pace, Script, Tells};
-use crate::text::Piece;
 
 #[derive(Deserialize)]
 struct Ask {
@@ -21,13 +21,9 @@ struct Ask {
     #[serde(default)]
     stream: bool,
     stream_options: Option<StreamOptions>,
-    max_tokens: Option<u64>,
-    max_completion_tokens: Option<u64>,
     n: Option<u64>,
     #[serde(default)]
     tools: Vec<Value>,
-    #[serde(default)]
-    tool_choice: Value,
     service_tier: Option<String>,
 }
 
@@ -44,23 +40,23 @@ pub async fn handle(Admitted(mut call, body): Admitted) -> Response {
 }
 
 fn compose(call: &mut Call, body: &[u8]) -> Result<Reply, Problem> {
+    let written: Value = call.parse(body)?;
+    if call.steering.strict {
+        strict::check(&written)?;
+    }
+    let understood = reading::chat(&written);
     let ask: Ask = call.parse(body)?;
     let mut charged = call.model(ask.model.as_deref())?;
     refuse_empty("messages", &ask.messages)?;
     let tier = service_tier(&mut charged, ask.service_tier.as_deref());
-    let tool = tool(call, &ask.tools, &ask.tool_choice);
-    let most = ask.max_completion_tokens.or(ask.max_tokens);
-    let mut answering = Answering::decide(call, prompt_tokens(call, &ask), most, tool);
+    let mut answering = Answering::decide(call, &understood, prompt_tokens(call, &ask))?;
     let copies = ask.n.unwrap_or(1).clamp(1, 128);
     answering.tokens.output *= copies;
-    call.admit(
-        &charged,
-        answering.tokens.prompt() + most.unwrap_or(answering.tokens.completion()),
-    )?;
+    let most = understood.number("max_tokens").unwrap_or(answering.tokens.completion());
+    call.admit(&charged, answering.tokens.prompt().saturating_add(most))?;
     let model = reply_model(call, ask.model.as_deref().unwrap_or_default());
     let shape = Shape {
         id: call.id("chatcmpl-", 29),
-        tool_id: call.id("call_", 24),
         model,
         tier: &tier,
         copies,
@@ -104,7 +100,6 @@ fn prompt_tokens(call: &Call, ask: &Ask) -> u64 {
 
 struct Shape<'a> {
     id: String,
-    tool_id: String,
     model: &'a str,
     tier: &'a str,
     copies: u64,
@@ -112,19 +107,25 @@ struct Shape<'a> {
 
 impl Shape<'_> {
     fn json(&self, call: &Call, answering: &Answering) -> Script {
-        let text = &answering.answer.text;
         let mut message = object! {"role": "assistant"};
-        match &answering.tool {
-            None => message.put("content", text),
-            Some(name) => {
-                let function = object! {"name": name, "arguments": text};
-                let tool_call = object! {"id": self.tool_id, "type": "function", "function": function};
-                message.put("content", &NULL);
-                message.put("tool_calls", &vec![tool_call]);
+        let (mut content, mut refusal, mut calls) = (None, None, Vec::new());
+        for part in &answering.parts {
+            match part {
+                Part::Thought(answer) if call.steering.show_reasoning => message.put("reasoning_content", &answer.text),
+                Part::Thought(_) | Part::Sealed(_) => {}
+                Part::Text(answer) => content = Some(&answer.text),
+                Part::Refusal(answer) => refusal = Some(&answer.text),
+                Part::Call { name, arguments } => {
+                    let function = object! {"name": name, "arguments": arguments.text};
+                    let id = call.nth_id("call_", calls.len() as u64, 24);
+                    calls.push(object! {"id": id, "type": "function", "function": function});
+                }
             }
         }
-        message = message.and(&object! {"refusal": NULL, "annotations": Written("[]")});
-        let finish_reason = finish_reason(answering);
+        message.put("content", &content);
+        message.put_some("tool_calls", &Some(&calls).filter(|calls| !calls.is_empty()));
+        message = message.and(&object! {"refusal": refusal, "annotations": Written("[]")});
+        let finish_reason = finish_reason(&answering.ending);
         let choice =
             |index| object! {"index": index, "message": message, "logprobs": NULL, "finish_reason": finish_reason};
         let mut body = object! {
@@ -140,7 +141,7 @@ impl Shape<'_> {
     }
 
     fn stream(&self, call: &Call, answering: &Answering, include_usage: bool) -> Script {
-        let Answering { answer, tokens, .. } = answering;
+        let tokens = &answering.tokens;
         let mut script = Script::events(&call.steering, Pace::new(&call.steering, tokens.reasoning));
         let head = object! {
             "id": self.id,
@@ -151,41 +152,62 @@ impl Shape<'_> {
             "system_fingerprint": FINGERPRINT,
         };
         let usage_yet = if include_usage { r#","usage":null"# } else { "" };
+        let visible: u64 = answering
+            .parts
+            .iter()
+            .filter(|part| !part.is_thought())
+            .map(Part::tokens)
+            .sum();
         for copy in 0..self.copies {
-            let before = copy * answer.tokens;
             // Composed once around a mark in place of the delta: there is one chunk for almost every token.
-            let choice = |finish: Option<&str>| {
-                object! {"index": copy, "delta": Written("\0"), "logprobs": NULL, "finish_reason": finish}
+            let around = |finish: Option<&str>| {
+                let choice = object! {"index": copy, "delta": Written("\0"), "logprobs": NULL, "finish_reason": finish};
+                head.clone().and(&object! {"choices": vec![choice]}).to_string()
             };
-            let around = |finish| head.clone().and(&object! {"choices": vec![choice(finish)]}).to_string();
-            let mut chunk = |finish, deltas: &mut dyn Iterator<Item = ([&str; 3], Produced)>| {
-                let around = around(finish);
+            let (going, ended) = (around(None), around(Some(finish_reason(&answering.ending))));
+            let mut chunk = |around: &str, [begin, middle, end]: [&str; 3], produced| {
                 let (open, close) = around.split_once('\0').unwrap_or_default();
                 let close = close.strip_suffix('}').unwrap_or_default();
-                for ([begin, middle, end], produced) in deltas {
-                    script.push(
-                        None,
-                        &[open, begin, middle, end, close, usage_yet, "}"],
-                        produced,
-                        Tells::Nothing,
-                    );
+                let data = [open, begin, middle, end, close, usage_yet, "}"];
+                script.push(None, &data, produced, Tells::Nothing);
+            };
+            let mut before = copy * visible;
+            let mut calls = 0;
+            let mut first = Some(());
+            for part in &answering.parts {
+                let hidden = part.is_thought() && !(call.steering.show_reasoning && part.answer().is_some());
+                if hidden {
+                    continue;
                 }
-            };
-            let first = self.first_delta(answering).to_string();
-            let (begin, end) = match answering.tool {
-                None => (r#"{"content":""#, r#""}"#),
-                Some(_) => (r#"{"tool_calls":[{"index":0,"function":{"arguments":""#, r#""}}]}"#),
-            };
-            let piece = |piece: &'_ Piece| Produced::Answer(before + piece.so_far);
-            let pieces = answer.pieces.iter().map(|p| ([begin, p.json.as_str(), end], piece(p)));
-            chunk(
-                None,
-                &mut std::iter::once((["", &first, ""], made(before, tokens))).chain(pieces),
-            );
-            chunk(
-                Some(finish_reason(answering)),
-                &mut std::iter::once((["", "{}", ""], Produced::Everything)),
-            );
+                if first.take().is_some() {
+                    let delta = first_delta(call, part).to_string();
+                    chunk(&going, ["", &delta, ""], made(before, tokens));
+                    calls += u64::from(matches!(part, Part::Call { .. }));
+                } else if matches!(part, Part::Call { .. }) {
+                    let delta = object! {"tool_calls": vec![call_head(call, calls, part)]}.to_string();
+                    chunk(&going, ["", &delta, ""], Produced::Answer(before));
+                    calls += 1;
+                }
+                let begin = match part {
+                    Part::Call { .. } => {
+                        format!(r#"{{"tool_calls":[{{"index":{},"function":{{"arguments":""#, calls - 1)
+                    }
+                    Part::Refusal(_) => r#"{"refusal":""#.to_owned(),
+                    Part::Thought(_) => r#"{"reasoning_content":""#.to_owned(),
+                    Part::Text(_) | Part::Sealed(_) => r#"{"content":""#.to_owned(),
+                };
+                let end = if matches!(part, Part::Call { .. }) {
+                    r#""}}]}"#
+                } else {
+                    r#""}"#
+                };
+                for piece in part.answer().iter().flat_map(|answer| &answer.pieces) {
+                    let so_far = if part.is_thought() { 0 } else { piece.so_far };
+                    chunk(&going, [&begin, &piece.json, end], Produced::Answer(before + so_far));
+                }
+                before += if part.is_thought() { 0 } else { part.tokens() };
+            }
+            chunk(&ended, ["", "{}", ""], Produced::Everything);
         }
         if include_usage {
             let last = head.and(&object! {"choices": Written("[]"), "usage": usage(tokens)});
@@ -194,16 +216,26 @@ impl Shape<'_> {
         script.push(None, &["[DONE]"], Produced::Everything, Tells::Nothing);
         script
     }
+}
 
-    /// The delta of the first chunk, which names the role and the tool.
-    fn first_delta(&self, answering: &Answering) -> Object {
-        let Some(name) = &answering.tool else {
-            return object! {"role": "assistant", "content": "", "refusal": NULL};
-        };
-        let function = object! {"name": name, "arguments": ""};
-        let tool_call = object! {"index": 0, "id": self.tool_id, "type": "function", "function": function};
-        object! {"role": "assistant", "content": NULL, "tool_calls": vec![tool_call], "refusal": NULL}
+/// The delta of the first chunk, which names the role, and the tool if one is called right away.
+fn first_delta(call: &Call, part: &Part) -> Object {
+    match part {
+        Part::Call { .. } => object! {
+            "role": "assistant", "content": NULL, "tool_calls": vec![call_head(call, 0, part)], "refusal": NULL,
+        },
+        _ => object! {"role": "assistant", "content": "", "refusal": NULL},
     }
+}
+
+/// What a stream says of a call before its arguments.
+fn call_head(call: &Call, nth: u64, part: &Part) -> Object {
+    let name = match part {
+        Part::Call { name, .. } => name.as_str(),
+        _ => "",
+    };
+    let function = object! {"name": name, "arguments": ""};
+    object! {"index": nth, "id": call.nth_id("call_", nth, 24), "type": "function", "function": function}
 }
 
 /// Before the first token nothing is made; reasoning is, as soon as the answer begins.
@@ -215,10 +247,11 @@ fn made(before: u64, tokens: &Tokens) -> Produced {
     }
 }
 
-fn finish_reason(answering: &Answering) -> &'static str {
-    match (&answering.tool, answering.truncated) {
-        (Some(_), _) => "tool_calls",
-        (None, true) => "length",
-        (None, false) => "stop",
+fn finish_reason(ending: &Ending) -> &'static str {
+    match ending {
+        Ending::Calls => "tool_calls",
+        Ending::Length => "length",
+        Ending::Filtered | Ending::Blocked => "content_filter",
+        Ending::Stop | Ending::StopSequence(_) | Ending::Refused => "stop",
     }
 }

@@ -5,7 +5,8 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::chat::StreamOptions;
-use super::{Answering, reply_model, service_tier, usage};
+use super::{reply_model, service_tier, usage};
+use crate::answering::{Answering, Ending};
 use crate::call::{Admitted, Call, Reply};
 use crate::errors::Problem;
 use crate::json::{Escaped, NULL, Written, object};
@@ -38,16 +39,20 @@ fn compose(call: &mut Call, body: &[u8]) -> Result<Reply, Problem> {
     service_tier(&mut charged, None);
     // A length that was steered is not cut short by a default nobody wrote.
     let most = ask.max_tokens.or(call.steering.tokens.is_none().then_some(MOST));
-    let answering = Answering::decide(call, input_tokens(call, &ask.prompt), most, None);
+    let answering = Answering::text(call, input_tokens(call, &ask.prompt), most)?;
     call.admit(&charged, answering.tokens.prompt() + answering.tokens.completion())?;
     let include_usage = ask.stream_options.is_some_and(|options| options.include_usage) && !call.steering.no_usage;
     let model = reply_model(call, ask.model.as_deref().unwrap_or_default());
-    let finish = if answering.truncated { "length" } else { "stop" };
+    let finish = match answering.ending {
+        Ending::Length => "length",
+        Ending::Filtered => "content_filter",
+        _ => "stop",
+    };
     let id = call.id("cmpl-", 29);
     let script = if ask.stream {
         stream(call, &answering, &id, model, finish, include_usage)
     } else {
-        let text = &answering.answer.text;
+        let text = &answering.said().text;
         let choice = object! {"text": text, "index": 0, "logprobs": NULL, "finish_reason": finish};
         let mut body = object! {
             "id": id,
@@ -69,7 +74,7 @@ fn compose(call: &mut Call, body: &[u8]) -> Result<Reply, Problem> {
 }
 
 fn stream(call: &Call, answering: &Answering, id: &str, model: &str, finish: &str, include_usage: bool) -> Script {
-    let Answering { answer, tokens, .. } = answering;
+    let (answer, tokens) = (answering.said(), &answering.tokens);
     let mut script = Script::events(&call.steering, Pace::new(&call.steering, tokens.reasoning));
     let head = object! {"id": id, "object": "text_completion", "created": call.created};
     let choice = |text: &str, finish: Option<&str>| {

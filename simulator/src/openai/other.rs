@@ -11,7 +11,8 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::completions::input_tokens;
-use super::{Answering, refuse_empty, reply_model};
+use super::{refuse_empty, reply_model};
+use crate::answering::Answering;
 use crate::call::{Admitted, Call, Reply};
 use crate::errors::Problem;
 use crate::json::{Object, Written, object};
@@ -97,8 +98,8 @@ fn compose_transcription(call: &mut Call, form: &Form) -> Result<Reply, Problem>
         call.steering.audio_in = (*size as u64 / 3_200).max(1);
     }
     let prompt = call.app.texts.count(form.text("prompt").unwrap_or_default()) + call.steering.audio_in;
-    let answering = Answering::decide(call, prompt, None, None);
-    let Answering { answer, tokens, .. } = &answering;
+    let answering = Answering::text(call, prompt, None)?;
+    let (answer, tokens) = (answering.said(), &answering.tokens);
     call.admit(&charged, tokens.prompt() + tokens.completion())?;
     let usage = object! {
         "type": "tokens",

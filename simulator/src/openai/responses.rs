@@ -4,7 +4,8 @@ use axum::response::Response;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Answering, content_tokens, reply_model, service_tier, tool};
+use super::{content_tokens, reading, reply_model, service_tier};
+use crate::answering::{Answering, Ending, Part, sealed};
 use crate::call::{Admitted, Call, Reply};
 use crate::errors::Problem;
 use crate::json::{Escaped, NULL, Object, Written, object};
@@ -36,11 +37,11 @@ pub async fn handle(Admitted(mut call, body): Admitted) -> Response {
 }
 
 fn compose(call: &mut Call, body: &[u8]) -> Result<Reply, Problem> {
+    let understood = reading::response(&call.parse(body)?);
     let ask: Ask = call.parse(body)?;
     let mut charged = call.model(ask.model.as_deref())?;
     let tier = service_tier(&mut charged, ask.service_tier.as_deref());
-    let tool = tool(call, &ask.tools, &ask.tool_choice);
-    let answering = Answering::decide(call, prompt_tokens(call, &ask), ask.max_output_tokens, tool);
+    let answering = Answering::decide(call, &understood, prompt_tokens(call, &ask))?;
     let most = ask.max_output_tokens.unwrap_or(answering.tokens.completion());
     call.admit(&charged, answering.tokens.prompt() + most)?;
     let model = reply_model(call, ask.model.as_deref().unwrap_or_default());
@@ -48,6 +49,7 @@ fn compose(call: &mut Call, body: &[u8]) -> Result<Reply, Problem> {
         call,
         answering: &answering,
         ask: &ask,
+        shown: call.steering.show_reasoning || understood.reasoning.contains_key("shown"),
         model,
         tier: &tier,
     };
@@ -93,28 +95,34 @@ struct Shape<'a> {
     call: &'a Call,
     answering: &'a Answering,
     ask: &'a Ask,
+    /// Whether a summary of what was thought is in the answer.
+    shown: bool,
     model: &'a str,
     tier: &'a str,
 }
 
 impl Shape<'_> {
+    /// Why the answer is not whole, if it is not.
+    fn incomplete(&self) -> Option<&'static str> {
+        match self.answering.ending {
+            Ending::Length => Some("max_output_tokens"),
+            Ending::Filtered | Ending::Blocked => Some("content_filter"),
+            _ => None,
+        }
+    }
+
     fn status(&self) -> &'static str {
-        if self.answering.truncated {
-            "incomplete"
-        } else {
-            "completed"
+        match self.incomplete() {
+            Some(_) => "incomplete",
+            None => "completed",
         }
     }
 
     /// The response object: with its output and usage, or as it was begun.
     fn response(&self, ended: bool) -> Object {
         let (call, tokens) = (self.call, &self.answering.tokens);
-        let output: Vec<Object> = if ended {
-            self.thought().into_iter().chain([self.item(true)]).collect()
-        } else {
-            vec![]
-        };
-        let incomplete = ended && self.answering.truncated;
+        let parts = (0..).zip(&self.answering.parts).filter(|_| ended);
+        let output: Vec<Object> = parts.map(|(nth, part)| self.item(nth, part, true)).collect();
         let tool_choice = Some(&self.ask.tool_choice).filter(|choice| !choice.is_null());
         object! {
             "id": call.id("resp_", 48),
@@ -123,7 +131,7 @@ impl Shape<'_> {
             "status": if ended { self.status() } else { "in_progress" },
             "background": false,
             "error": NULL,
-            "incomplete_details": incomplete.then(|| object! {"reason": "max_output_tokens"}),
+            "incomplete_details": self.incomplete().filter(|_| ended).map(|why| object! {"reason": why}),
             "instructions": self.ask.instructions,
             "max_output_tokens": self.ask.max_output_tokens,
             "model": self.model,
@@ -145,36 +153,47 @@ impl Shape<'_> {
         }
     }
 
-    /// What was thought before, without what it was.
-    fn thought(&self) -> Option<Object> {
-        let item = || object! {"id": self.call.id("rs_", 48), "type": "reasoning", "summary": Written("[]")};
-        (self.answering.tokens.reasoning > 0).then(item)
-    }
-
-    /// The one thing the answer consists of: a message, or a call of a tool.
-    fn item(&self, done: bool) -> Object {
+    /// One thing the answer consists of: what was thought, a message, or a call of a tool.
+    fn item(&self, nth: u64, part: &Part, done: bool) -> Object {
         let status = if done { self.status() } else { "in_progress" };
-        let text = if done { self.answering.answer.text.as_str() } else { "" };
-        match &self.answering.tool {
-            Some(name) => object! {
-                "id": self.item_id(), "type": "function_call", "status": status, "arguments": text,
-                "call_id": self.call.id("call_", 24), "name": name,
+        let id = self.item_id(nth, part);
+        match part {
+            Part::Thought(answer) => {
+                let summary = object! {"type": "summary_text", "text": answer.text};
+                let summary = if self.shown && done { vec![summary] } else { vec![] };
+                object! {"id": id, "type": "reasoning", "summary": summary}
+            }
+            Part::Sealed(tokens) => object! {
+                "id": id, "type": "reasoning", "summary": Written("[]"), "encrypted_content": sealed(*tokens),
             },
-            None => object! {
-                "id": self.item_id(), "type": "message", "status": status,
-                "content": if done { vec![part(text)] } else { vec![] }, "role": "assistant",
+            Part::Call { name, arguments } => object! {
+                "id": id, "type": "function_call", "status": status,
+                "arguments": if done { arguments.text.as_str() } else { "" },
+                "call_id": self.call.nth_id("call_", nth, 24), "name": name,
             },
+            Part::Text(answer) | Part::Refusal(answer) => {
+                let content = if done {
+                    vec![content(part, &answer.text)]
+                } else {
+                    vec![]
+                };
+                object! {"id": id, "type": "message", "status": status, "content": content, "role": "assistant"}
+            }
         }
     }
 
-    fn item_id(&self) -> String {
-        self.call
-            .id(if self.answering.tool.is_some() { "fc_" } else { "msg_" }, 48)
+    fn item_id(&self, nth: u64, part: &Part) -> String {
+        let prefix = match part {
+            Part::Thought(_) | Part::Sealed(_) => "rs_",
+            Part::Call { .. } => "fc_",
+            Part::Text(_) | Part::Refusal(_) => "msg_",
+        };
+        self.call.nth_id(prefix, nth, 48)
     }
 
     fn stream(&self) -> Script {
         let (call, answering) = (self.call, self.answering);
-        let (answer, reasoning, is_text) = (&answering.answer, answering.tokens.reasoning, answering.tool.is_none());
+        let reasoning = answering.tokens.reasoning;
         let script = Script::events(&call.steering, Pace::new(&call.steering, reasoning));
         let mut events = Events { script, serial: 0 };
         for kind in ["response.created", "response.in_progress"] {
@@ -185,60 +204,14 @@ impl Shape<'_> {
                 Tells::Nothing,
             );
         }
-        let begun = if reasoning > 0 {
-            Produced::Answer(0)
-        } else {
-            Produced::Prompt
-        };
-        if let Some(item) = self.thought() {
-            for kind in ["response.output_item.added", "response.output_item.done"] {
-                events.push(kind, &object! {"output_index": 0, "item": item}, begun, Tells::Nothing);
-            }
+        let mut before = 0;
+        for (nth, part) in (0..).zip(&answering.parts) {
+            self.part(&mut events, nth, part, before);
+            before += if part.is_thought() { 0 } else { part.tokens() };
         }
-        let index = u64::from(reasoning > 0);
-        let item = |done| object! {"output_index": index, "item": self.item(done)};
-        let mut place = object! {"item_id": self.item_id(), "output_index": index};
-        events.push("response.output_item.added", &item(false), begun, Tells::Nothing);
-        if is_text {
-            place.put("content_index", &0);
-            let added = place.clone().and(&object! {"part": part("")});
-            events.push("response.content_part.added", &added, begun, Tells::Nothing);
-        }
-        let delta = if is_text {
-            "response.output_text.delta"
-        } else {
-            "response.function_call_arguments.delta"
-        };
-        for piece in &answer.pieces {
-            let mut event = place.clone().and(&object! {"delta": Escaped(&piece.json)});
-            event.put_some("logprobs", &is_text.then_some(Written("[]")));
-            events.push(delta, &event, Produced::Answer(piece.so_far), Tells::Nothing);
-        }
-        let all = Produced::Answer(answer.tokens);
-        if is_text {
-            let text = object! {"text": Escaped(&answer.json), "logprobs": Written("[]")};
-            events.push(
-                "response.output_text.done",
-                &place.clone().and(&text),
-                all,
-                Tells::Nothing,
-            );
-            let part = object! {"part": part(&answer.text)};
-            events.push("response.content_part.done", &place.and(&part), all, Tells::Nothing);
-        } else {
-            let arguments = object! {"arguments": Escaped(&answer.json)};
-            events.push(
-                "response.function_call_arguments.done",
-                &place.and(&arguments),
-                all,
-                Tells::Nothing,
-            );
-        }
-        events.push("response.output_item.done", &item(true), all, Tells::Nothing);
-        let last = if answering.truncated {
-            "response.incomplete"
-        } else {
-            "response.completed"
+        let last = match self.incomplete() {
+            Some(_) => "response.incomplete",
+            None => "response.completed",
         };
         events.push(
             last,
@@ -247,6 +220,66 @@ impl Shape<'_> {
             call.tells_all(),
         );
         events.script
+    }
+
+    /// The events of one item.
+    fn part(&self, events: &mut Events, nth: u64, part: &Part, before: u64) {
+        let begun = if before == 0 && self.answering.tokens.reasoning == 0 {
+            Produced::Prompt
+        } else {
+            Produced::Answer(before)
+        };
+        let item = |done| object! {"output_index": nth, "item": self.item(nth, part, done)};
+        events.push("response.output_item.added", &item(false), begun, Tells::Nothing);
+        let mut place = object! {"item_id": self.item_id(nth, part), "output_index": nth};
+        let (kind, member) = match part {
+            Part::Thought(_) => ("response.reasoning_summary_text", "text"),
+            Part::Sealed(_) => ("", ""),
+            Part::Text(_) => ("response.output_text", "text"),
+            Part::Refusal(_) => ("response.refusal", "refusal"),
+            Part::Call { .. } => ("response.function_call_arguments", "arguments"),
+        };
+        let is_text = matches!(part, Part::Text(_));
+        let in_part = is_text || matches!(part, Part::Refusal(_));
+        if in_part {
+            place.put("content_index", &0);
+            let added = place.clone().and(&object! {"part": content(part, "")});
+            events.push("response.content_part.added", &added, begun, Tells::Nothing);
+        }
+        let shown = part.answer().filter(|_| self.shown || !part.is_thought());
+        let counted = |so_far: u64| Produced::Answer(before + if part.is_thought() { 0 } else { so_far });
+        if let Some(answer) = shown {
+            if part.is_thought() {
+                place.put("summary_index", &0);
+                let added = object! {"part": object! {"type": "summary_text", "text": ""}};
+                let added = place.clone().and(&added);
+                events.push("response.reasoning_summary_part.added", &added, begun, Tells::Nothing);
+            }
+            for piece in &answer.pieces {
+                let mut event = place.clone().and(&object! {"delta": Escaped(&piece.json)});
+                event.put_some("logprobs", &is_text.then_some(Written("[]")));
+                events.push(&format!("{kind}.delta"), &event, counted(piece.so_far), Tells::Nothing);
+            }
+            let all = counted(answer.tokens);
+            let mut done = place.clone();
+            done.put(member, &Escaped(&answer.json));
+            done.put_some("logprobs", &is_text.then_some(Written("[]")));
+            events.push(&format!("{kind}.done"), &done, all, Tells::Nothing);
+            if in_part {
+                let done = place.and(&object! {"part": content(part, &answer.text)});
+                events.push("response.content_part.done", &done, all, Tells::Nothing);
+            } else if part.is_thought() {
+                let done = object! {"part": object! {"type": "summary_text", "text": Escaped(&answer.json)}};
+                events.push(
+                    "response.reasoning_summary_part.done",
+                    &place.and(&done),
+                    all,
+                    Tells::Nothing,
+                );
+            }
+        }
+        let all = counted(part.tokens());
+        events.push("response.output_item.done", &item(true), all, Tells::Nothing);
     }
 }
 
@@ -264,7 +297,10 @@ impl Events {
     }
 }
 
-fn part(text: &str) -> Object {
+fn content(part: &Part, text: &str) -> Object {
+    if matches!(part, Part::Refusal(_)) {
+        return object! {"type": "refusal", "refusal": text};
+    }
     object! {"type": "output_text", "annotations": Written("[]"), "logprobs": Written("[]"), "text": text}
 }
 

@@ -175,6 +175,10 @@ async fn what_the_service_model_does_not_have_is_refused() {
             json!({"messages": [{"role": "assistant", "content": text}]}),
             "must start with a user message",
         ),
+        (
+            with(ask(), json!({"inferenceConfig": {"temperature": 1.5}})),
+            "Member must have value less than or equal to 1",
+        ),
         (json!({"messages": [user(json!([]))]}), "messages.0 is empty"),
         (json!({"messages": [user(json!([{"text": " "}]))]}), "is blank"),
         (

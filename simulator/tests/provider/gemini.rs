@@ -173,6 +173,10 @@ async fn what_is_not_published_is_refused() {
             "TYPE_ENUM",
         ),
         (
+            with(ask(), json!({"generationConfig": {"temperature": 2.5}})),
+            "out of range",
+        ),
+        (
             with(ask(), json!({"generationConfig": {"topK": "a"}})),
             "'generation_config.top_k' (TYPE_FLOAT)",
         ),

@@ -95,6 +95,7 @@ fn as_json(row: &Row<'_>) -> serde_json::Result<Value> {
         members.insert("stream_options".to_owned(), facts.stream_options.into());
         members.insert("developer_role".to_owned(), facts.developer_role.into());
         members.insert("json_schema".to_owned(), facts.json_schema.into());
+        members.insert("reasoning_content".to_owned(), facts.reasoning_content.into());
         members.retain(|_, value| !value.is_null());
     }
     Ok(value)

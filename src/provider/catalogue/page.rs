@@ -37,15 +37,17 @@ pub fn markdown() -> String {
             stream_options,
             developer_role,
             json_schema,
+            reasoning_content,
         } = row.facts();
         let differs = row.facts()
             != Facts {
+                responses: false,
                 embeddings: None,
                 ..Facts::assumed(row.dialect)
             };
         if differs || row.note.is_some() {
             page.push_str(&format!(
-                "| `{}` | {} | {} | {} | {} | {} | {} | {} |\n",
+                "| `{}` | {} | {} | {} | {} | {} | {} | {} | {} |\n",
                 row.kind,
                 yes(responses),
                 embeddings.map_or("", Embeddings::name),
@@ -53,6 +55,7 @@ pub fn markdown() -> String {
                 yes(stream_options),
                 yes(developer_role),
                 yes(json_schema),
+                yes(reasoning_content),
                 row.note.unwrap_or_default(),
             ));
         }
@@ -131,8 +134,8 @@ const FACTS: &str = "
 
 What a translation from another dialect has to know. Kinds that are not listed are as OpenAI-compatible ones are taken to be:
 chat completions with `max_tokens`, `stream_options` and JSON schemas; no `/responses` (put into chat completions), no role
-`developer` (said as `system`), no embeddings that are known of. `facts` in a document say otherwise.
+`developer` (said as `system`), no embeddings that are known of, and no `reasoning_content` taken back. `facts` in a document say otherwise.
 
-| kind | `responses` | `embeddings` | `max_tokens` | `stream_options` | `developer_role` | `json_schema` | note |
-|---|---|---|---|---|---|---|---|
+| kind | `responses` | `embeddings` | `max_tokens` | `stream_options` | `developer_role` | `json_schema` | `reasoning_content` | note |
+|---|---|---|---|---|---|---|---|---|
 ";

@@ -18,6 +18,29 @@ fn world(change: impl FnOnce(&mut Value)) -> World {
     World::compile(&document, &|_| None).unwrap()
 }
 
+/// Providers that fare as two functions say.
+struct By<S, P>(S, P);
+
+impl<S: Fn(&Leg) -> Standing, P: Fn(&Target) -> Option<u64>> Fares for By<S, P> {
+    fn standing(&mut self, leg: &Leg, _: &Target) -> Standing {
+        (self.0)(leg)
+    }
+
+    fn pace(&mut self, target: &Target) -> Option<u64> {
+        (self.1)(target)
+    }
+}
+
+/// The legs where everybody is well.
+fn well(world: &World, question: Question) -> Vec<Leg> {
+    order(
+        world,
+        question,
+        |_, _| true,
+        &mut By(|_: &Leg| Standing::Fit, |_: &Target| None),
+    )
+}
+
 fn question(world: &World, draw: u64) -> Question {
     Question {
         model: world.model_by_name("m").unwrap(),
@@ -39,8 +62,13 @@ fn names(world: &World, legs: &[Leg]) -> String {
 
 /// The order where providers stand so, by name.
 fn ordered(world: &World, draw: u64, stands: impl Fn(&str) -> Standing) -> String {
-    let standing = |id, _| stands(&world.provider(id).unwrap().name);
-    let legs = order(world, question(world, draw), |_, _| true, standing, |_| None);
+    let standing = |leg: &Leg| stands(&world.provider(leg.provider).unwrap().name);
+    let legs = order(
+        world,
+        question(world, draw),
+        |_, _| true,
+        &mut By(standing, |_: &Target| None),
+    );
     names(world, &legs)
 }
 
@@ -87,7 +115,8 @@ fn whoever_recovers_gets_its_share_and_comes_before_those_that_rest() {
 fn a_provider_that_cannot_serve_it_is_left_out() {
     let world = world(|document| document["models"]["m"]["targets"][1]["context"] = json!(1000));
     let serves = |_: &Provider, target: &Target| target.context.is_none_or(|most| most >= 2_000);
-    let legs = order(&world, question(&world, 1), serves, |_, _| Standing::Fit, |_| None);
+    let fares = &mut By(|_: &Leg| Standing::Fit, |_: &Target| None);
+    let legs = order(&world, question(&world, 1), serves, fares);
     assert_eq!(names(&world, &legs), "ac");
     assert_eq!(legs[1].target, Some(2));
 }
@@ -109,10 +138,7 @@ fn a_keys_own_providers_come_in_its_own_order() {
         key: None,
         ..question(&world, 1)
     };
-    assert_eq!(
-        order(&world, nobody, |_, _| true, |_, _| Standing::Fit, |_| None).len(),
-        4
-    );
+    assert_eq!(well(&world, nobody).len(), 4);
 }
 
 #[test]
@@ -127,7 +153,7 @@ fn a_session_is_one_only_where_the_model_says_so() {
                 session: Some(11),
                 ..question(&world, draw)
             };
-            order(&world, question, |_, _| true, |_, _| Standing::Fit, |_| None)[0]
+            well(&world, question)[0]
         };
         let same = (1..50).all(|draw| first(draw) == first(0));
         assert_eq!(same, sticky);
@@ -135,12 +161,11 @@ fn a_session_is_one_only_where_the_model_says_so() {
 }
 
 #[test]
-fn what_somebody_else_tries_is_put_off() {
-    let world = world(|_| {});
-    let mut legs = order(&world, question(&world, 1), |_, _| true, |_, _| Standing::Fit, |_| None);
-    let first = legs[0];
-    put_off(&mut legs, first);
-    assert_eq!(names(&world, &legs), "bca");
+fn credentials_follow_each_other_from_a_drawn_one_on() {
+    let all = |count, drawn| credentials(count, drawn).collect::<Vec<_>>();
+    assert_eq!(all(3, 7), [1, 2, 0]);
+    assert_eq!(all(3, 6), [0, 1, 2]);
+    assert_eq!(all(0, 5), [0]);
 }
 
 proptest! {
@@ -153,8 +178,8 @@ proptest! {
             document["models"]["m"]["order"] = json!(strategy);
             document["models"]["m"]["sticky"] = json!(sticky);
         });
-        let standing = |id: ProviderId, _| {
-            let index = world.provider_ids().position(|other| other == id).unwrap();
+        let standing = |leg: &Leg| {
+            let index = world.provider_ids().position(|other| other == leg.provider).unwrap();
             match stands[index] {
                 0 => Standing::Fit,
                 1 => Standing::Resting { until: draw % 7 },
@@ -164,13 +189,13 @@ proptest! {
         };
         let pace = |target: &Target| paces[world.provider_ids().position(|other| other == target.provider).unwrap()];
         let question = Question { session, ..question(&world, draw) };
-        let legs = order(&world, question, |_, _| true, standing, pace);
+        let legs = order(&world, question, |_, _| true, &mut By(standing, pace));
         let mut targets: Vec<_> = legs.iter().map(|leg| leg.target.unwrap()).collect();
         targets.sort_unstable();
         prop_assert_eq!(targets, [0, 1, 2]);
         // Whoever rests is behind whoever does not.
-        let rests: Vec<_> = legs.iter().map(|leg| matches!(standing(leg.provider, 0), Standing::Resting { .. })).collect();
+        let rests: Vec<_> = legs.iter().map(|leg| matches!(standing(leg), Standing::Resting { .. })).collect();
         prop_assert!(rests.is_sorted());
-        prop_assert_eq!(legs.clone(), order(&world, question, |_, _| true, standing, pace));
+        prop_assert_eq!(legs.clone(), order(&world, question, |_, _| true, &mut By(standing, pace)));
     }
 }

@@ -91,5 +91,6 @@ fn over(facts: Facts, written: Option<&Written>) -> Facts {
         stream_options: written.stream_options.unwrap_or(facts.stream_options),
         developer_role: written.developer_role.unwrap_or(facts.developer_role),
         json_schema: written.json_schema.unwrap_or(facts.json_schema),
+        reasoning_content: written.reasoning_content.unwrap_or(facts.reasoning_content),
     }
 }
