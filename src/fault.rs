@@ -7,8 +7,8 @@
 //! a credential or anything of the request's content.
 
 use crate::ask::AskError;
-use crate::conversation::{Cause, Refusal};
 use crate::conversation::members::Unreadable;
+use crate::conversation::{Cause, Refusal};
 use crate::dialect::Dialect;
 use serde_json::json;
 

@@ -9,9 +9,9 @@ use crate::conversation::Format;
 pub(super) fn words(format: &Format) -> Option<String> {
     match format {
         Format::Text => None,
-        Format::Object => Some(
-            "Answer with one JSON object and nothing else: no text around it and no code fence.".to_owned(),
-        ),
+        Format::Object => {
+            Some("Answer with one JSON object and nothing else: no text around it and no code fence.".to_owned())
+        }
         Format::Schema { schema, .. } => Some(format!(
             "Answer with one JSON value and nothing else: no text around it and no code fence. It must conform to this \
              JSON Schema:\n{}",

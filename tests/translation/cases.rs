@@ -109,7 +109,10 @@ impl Case {
         let models = fs::read(directory.join("models.json"));
         Self {
             name: directory.file_name().unwrap().to_str().unwrap().to_owned(),
-            about: fs::read_to_string(directory.join("about.txt")).unwrap().trim().to_owned(),
+            about: fs::read_to_string(directory.join("about.txt"))
+                .unwrap()
+                .trim()
+                .to_owned(),
             models: models.map_or_else(|_| BTreeMap::new(), |models| serde_json::from_slice(&models).unwrap()),
             directory,
         }

@@ -73,7 +73,13 @@ fn folded(events: Vec<Event>) -> Reply {
             (Event::Text(text), _) => reply.output.push(Output::Text(text)),
             (Event::Declined(text), _) => reply.output.push(Output::Declined(text)),
             (Event::Thought(text), _) => reply.output.push(Output::Thought { text, signature: None }),
-            (Event::Signature(seal), Some(Output::Thought { signature: signature @ None, .. })) => {
+            (
+                Event::Signature(seal),
+                Some(Output::Thought {
+                    signature: signature @ None,
+                    ..
+                }),
+            ) => {
                 *signature = Some(seal);
             }
             (Event::Signature(seal), _) => reply.output.push(Output::Thought {
@@ -131,7 +137,13 @@ fn generated(client: Client, reply: Reply) -> Vec<Output> {
     for output in all {
         match (merged.last_mut(), output) {
             (Some(Output::Text(text)), Output::Text(more)) => text.push_str(&more),
-            (Some(Output::Thought { text, signature: None }), Output::Thought { text: more, signature: None }) => {
+            (
+                Some(Output::Thought { text, signature: None }),
+                Output::Thought {
+                    text: more,
+                    signature: None,
+                },
+            ) => {
                 text.push_str(&more);
             }
             (_, output) => merged.push(output),

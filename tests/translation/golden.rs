@@ -28,7 +28,11 @@ fn every_case_comes_out_as_it_did() {
     }
     let there = fs::read_dir(directory).unwrap();
     let stale = there.map(|entry| entry.unwrap().file_name().into_string().unwrap());
-    changed.extend(stale.filter(|file| !names.contains(file)).map(|file| format!("{file}: no case")));
+    changed.extend(
+        stale
+            .filter(|file| !names.contains(file))
+            .map(|file| format!("{file}: no case")),
+    );
     assert!(
         changed.is_empty(),
         "UPDATE_GOLDEN=1 writes them anew:\n{}",

@@ -32,7 +32,11 @@ fn what_is_lost_is_listed_and_nothing_else() {
             panic!("not five columns: {row}");
         };
         assert!(!reason.is_empty(), "without a reason: {row}");
-        let names: Vec<&str> = CLIENTS.iter().map(|client| name(client.api())).chain(APIS.map(name)).collect();
+        let names: Vec<&str> = CLIENTS
+            .iter()
+            .map(|client| name(client.api()))
+            .chain(APIS.map(name))
+            .collect();
         for word in clients.split(", ").chain(providers.split(", ")) {
             assert!(word == "all" || names.contains(&word), "{word}: {row}");
         }

@@ -6,7 +6,7 @@
 use std::fmt::Write;
 
 use serde_json::Value;
-use tollgate::conversation::Losses;
+use tollgate::conversation::{Losses, Refusal};
 use tollgate::dialect::Api;
 use tollgate::fault::Fault;
 use tollgate::meter::Reading;
@@ -63,7 +63,11 @@ fn replies(case: &Case, page: &mut String) {
         title(page, "Reply", name(api), name(client.api()));
         let (out, translation) = whole(client, api, &body);
         read(&translation, page);
-        json(&out, page);
+        match translation.refusal() {
+            None => json(&out, page),
+            // Nothing has gone out: the client is told of it as of any other error.
+            Some(refusal) => refused(refusal, client, page),
+        }
     }
 }
 
@@ -83,15 +87,25 @@ fn errors(case: &Case, page: &mut String) {
         let Some(wrong) = case.refusal(api) else { continue };
         let refusal = translate::refusal(api, wrong.status, &wrong.body());
         writeln!(page, "\n## Error: {}\n", name(api)).unwrap();
-        line(page, &format!("{}, {:?}: {}", wrong.status, refusal.cause, refusal.message));
-        let fault = Fault::Provider(refusal);
+        line(
+            page,
+            &format!("{}, {:?}: {}", wrong.status, refusal.cause, refusal.message),
+        );
         for client in [Client::Chat, Client::Messages] {
-            let answer = fault.answer(dialect(client), "req-1");
-            let of = if client == Client::Chat { "chat, responses" } else { "messages" };
-            line(page, &format!("To {of}: {}", answer.status));
-            json(&answer.body, page);
+            refused(&refusal, client, page);
         }
     }
+}
+
+/// What a client is told where there is no answer.
+fn refused(refusal: &Refusal, client: Client, page: &mut String) {
+    let answer = Fault::Provider(refusal.clone()).answer(dialect(client), "req-1");
+    let of = match client {
+        Client::Chat | Client::Responses => "chat, responses",
+        Client::Messages => "messages",
+    };
+    line(page, &format!("To {of}: {}", answer.status));
+    json(&answer.body, page);
 }
 
 fn title(page: &mut String, what: &str, from: &str, to: &str) {

@@ -32,7 +32,11 @@ fn rounds() -> impl Strategy<Value = Vec<Round>> {
     proptest::collection::vec(round, 1..4).prop_map(|rounds| {
         let with_number = |(number, (ids, results, words)): (usize, (Vec<String>, Vec<usize>, Option<String>))| Round {
             // Every id is another.
-            ids: ids.iter().enumerate().map(|(index, id)| format!("{id}{number}{index}")).collect(),
+            ids: ids
+                .iter()
+                .enumerate()
+                .map(|(index, id)| format!("{id}{number}{index}"))
+                .collect(),
             results,
             words,
         };
@@ -58,25 +62,33 @@ fn asked(client: Client, rounds: &[Round]) -> (Value, usize) {
                     })
                     .collect();
                 said.push(json!({"role": "assistant", "content": round.words, "tool_calls": calls}));
-                said.extend(results.map(|(n, id)| json!({"role": "tool", "tool_call_id": id, "content": format!("r{n}")})));
+                said.extend(
+                    results.map(|(n, id)| json!({"role": "tool", "tool_call_id": id, "content": format!("r{n}")})),
+                );
             }
             Client::Responses => {
-                said.extend(round.words.iter().map(|words| json!({"role": "assistant", "content": words})));
+                said.extend(
+                    round
+                        .words
+                        .iter()
+                        .map(|words| json!({"role": "assistant", "content": words})),
+                );
                 said.extend(calls.map(|(n, id)| {
                     let arguments = json!({"n": n}).to_string();
                     json!({"type": "function_call", "call_id": id, "name": "f", "arguments": arguments})
                 }));
-                said.extend(results.map(|(n, id)| {
-                    json!({"type": "function_call_output", "call_id": id, "output": format!("r{n}")})
-                }));
+                said.extend(
+                    results.map(
+                        |(n, id)| json!({"type": "function_call_output", "call_id": id, "output": format!("r{n}")}),
+                    ),
+                );
             }
             Client::Messages => {
                 let words = round.words.iter().map(|words| json!({"type": "text", "text": words}));
                 let calls = calls.map(|(n, id)| json!({"type": "tool_use", "id": id, "name": "f", "input": {"n": n}}));
                 said.push(json!({"role": "assistant", "content": words.chain(calls).collect::<Vec<_>>()}));
-                let results = results.map(|(n, id)| {
-                    json!({"type": "tool_result", "tool_use_id": id, "content": format!("r{n}")})
-                });
+                let results = results
+                    .map(|(n, id)| json!({"type": "tool_result", "tool_use_id": id, "content": format!("r{n}")}));
                 said.push(json!({"role": "user", "content": results.collect::<Vec<_>>()}));
             }
         }
@@ -107,7 +119,9 @@ fn text(value: &Value) -> String {
 }
 
 fn arguments(value: &Value) -> u64 {
-    serde_json::from_str::<Value>(value.as_str().unwrap()).unwrap()["n"].as_u64().unwrap()
+    serde_json::from_str::<Value>(value.as_str().unwrap()).unwrap()["n"]
+        .as_u64()
+        .unwrap()
 }
 
 fn found(api: Api, body: &Value) -> Vec<Found> {
@@ -117,7 +131,10 @@ fn found(api: Api, body: &Value) -> Vec<Found> {
         Api::Chat => {
             for message in list(&body["messages"]) {
                 for call in list(&message["tool_calls"]) {
-                    found.push(Found::Call(text(&call["id"]), arguments(&call["function"]["arguments"])));
+                    found.push(Found::Call(
+                        text(&call["id"]),
+                        arguments(&call["function"]["arguments"]),
+                    ));
                 }
                 if message["role"] == "tool" {
                     found.push(Found::Result(text(&message["tool_call_id"]), text(&message["content"])));
@@ -142,7 +159,9 @@ fn found(api: Api, body: &Value) -> Vec<Found> {
                         Api::Messages => (&block, &block),
                         _ => (&block["toolUse"], &block["toolResult"]),
                     };
-                    let id = |of: &Value, names: [&str; 2]| names.iter().find_map(|name| of[name].as_str().map(str::to_owned));
+                    let id = |of: &Value, names: [&str; 2]| {
+                        names.iter().find_map(|name| of[name].as_str().map(str::to_owned))
+                    };
                     if let Some(number) = call["input"]["n"].as_u64() {
                         found.push(Found::Call(id(call, ["id", "toolUseId"]).unwrap(), number));
                     } else if let Some(id) = id(result, ["tool_use_id", "toolUseId"]) {
@@ -155,7 +174,11 @@ fn found(api: Api, body: &Value) -> Vec<Found> {
         // Without ids the order tells: the first response is the first call's.
         Api::Gemini => {
             for content in list(&body["contents"]) {
-                for (index, part) in list(&content["parts"]).iter().filter(|part| part["text"].is_null()).enumerate() {
+                for (index, part) in list(&content["parts"])
+                    .iter()
+                    .filter(|part| part["text"].is_null())
+                    .enumerate()
+                {
                     let (call, result) = (&part["functionCall"], &part["functionResponse"]);
                     if let Some(number) = call["args"]["n"].as_u64() {
                         found.push(Found::Call(index.to_string(), number));

@@ -15,10 +15,30 @@ use super::cases::{Case, name, pairs};
 #[test]
 fn every_request_has_the_published_shape() {
     let all = [
-        (Api::Chat, "Request", include_str!("../../simulator/src/shapes/chat.txt"), false),
-        (Api::Messages, "Request", include_str!("../../simulator/src/shapes/messages.txt"), false),
-        (Api::Gemini, "GenerateContentRequest", include_str!("../../simulator/src/shapes/gemini.txt"), true),
-        (Api::Converse, "ConverseRequest", include_str!("../../simulator/src/shapes/converse.txt"), false),
+        (
+            Api::Chat,
+            "Request",
+            include_str!("../../simulator/src/shapes/chat.txt"),
+            false,
+        ),
+        (
+            Api::Messages,
+            "Request",
+            include_str!("../../simulator/src/shapes/messages.txt"),
+            false,
+        ),
+        (
+            Api::Gemini,
+            "GenerateContentRequest",
+            include_str!("../../simulator/src/shapes/gemini.txt"),
+            true,
+        ),
+        (
+            Api::Converse,
+            "ConverseRequest",
+            include_str!("../../simulator/src/shapes/converse.txt"),
+            false,
+        ),
     ];
     let mut wrong = Vec::new();
     for (of, kind, text, snake_too) in all {

@@ -245,7 +245,10 @@ fn tools_and_schemas_keep_their_bytes() {
         strict: None,
     };
     let (body, lost) = written(CLAUDE, &request);
-    assert!(body.contains("conform to this JSON Schema") && !body.contains("strict"), "{body}");
+    assert!(
+        body.contains("conform to this JSON Schema") && !body.contains("strict"),
+        "{body}"
+    );
     assert_eq!(lost, ["response_format", "strict"]);
 }
 

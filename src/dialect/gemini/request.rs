@@ -40,7 +40,11 @@ pub fn write_request(request: &Request, to: &To<'_>, losses: &mut Losses) -> Vec
     };
     // "Function calling with a response mime type: 'application/json' is unsupported", say models before the third.
     let is_enforced = request.tools.is_empty() || writer.model.is_third();
-    let words = if is_enforced { None } else { form::words(&request.format) };
+    let words = if is_enforced {
+        None
+    } else {
+        form::words(&request.format)
+    };
     let mut system_instruction = writer.instructions(&request.instructions);
     if let Some(words) = &words {
         writer.losses.hint("response_format");
@@ -48,7 +52,10 @@ pub fn write_request(request: &Request, to: &To<'_>, losses: &mut Losses) -> Vec
             role: None,
             parts: Vec::new(),
         };
-        system_instruction.get_or_insert_with(nothing).parts.extend(text_part(words));
+        system_instruction
+            .get_or_insert_with(nothing)
+            .parts
+            .extend(text_part(words));
     }
     let body = Body {
         system_instruction,

@@ -170,59 +170,64 @@ pub(super) fn reply() -> impl Strategy<Value = Reply> {
         prop::collection::vec(call, 0..4),
     );
     let counts = prop::option::of(prop::array::uniform7(0u64..1000));
-    (parts, counts, prop::option::of(prop::sample::select(vec!["default".to_owned(), "flex".to_owned()]))).prop_map(|((thoughts, sealed, said, declined, calls), counts, tier)| {
-        let mut output = Vec::new();
-        for (text, signature) in thoughts {
-            // Unsigned, it would become one with the next.
-            let signature = Some(signature.unwrap_or_else(|| "s".to_owned()));
-            output.push(Output::Thought { text, signature });
-        }
-        output.extend(sealed.map(Output::SealedThought));
-        output.extend(said.map(Output::Text));
-        let is_declined = declined.is_some();
-        output.extend(declined.map(Output::Declined));
-        let is_calling = !calls.is_empty();
-        for (place, (name, arguments, signature)) in calls.into_iter().enumerate() {
-            output.push(Output::Call {
-                id: format!("c{place}"),
-                name,
-                arguments: arguments.to_owned(),
-                signature,
-            });
-        }
-        let usage = counts.map(
-            |[
-                input,
-                cached_input,
-                cache_write_5m,
-                input_audio,
+    (
+        parts,
+        counts,
+        prop::option::of(prop::sample::select(vec!["default".to_owned(), "flex".to_owned()])),
+    )
+        .prop_map(|((thoughts, sealed, said, declined, calls), counts, tier)| {
+            let mut output = Vec::new();
+            for (text, signature) in thoughts {
+                // Unsigned, it would become one with the next.
+                let signature = Some(signature.unwrap_or_else(|| "s".to_owned()));
+                output.push(Output::Thought { text, signature });
+            }
+            output.extend(sealed.map(Output::SealedThought));
+            output.extend(said.map(Output::Text));
+            let is_declined = declined.is_some();
+            output.extend(declined.map(Output::Declined));
+            let is_calling = !calls.is_empty();
+            for (place, (name, arguments, signature)) in calls.into_iter().enumerate() {
+                output.push(Output::Call {
+                    id: format!("c{place}"),
+                    name,
+                    arguments: arguments.to_owned(),
+                    signature,
+                });
+            }
+            let usage = counts.map(
+                |[
+                    input,
+                    cached_input,
+                    cache_write_5m,
+                    input_audio,
+                    output,
+                    reasoning,
+                    output_audio,
+                ]| Usage {
+                    input,
+                    cached_input,
+                    cache_write_5m,
+                    input_audio,
+                    output,
+                    reasoning,
+                    output_audio,
+                    ..Usage::default()
+                },
+            );
+            Reply {
+                id: "r".to_owned(),
+                model: "m".to_owned(),
                 output,
-                reasoning,
-                output_audio,
-            ]| Usage {
-                input,
-                cached_input,
-                cache_write_5m,
-                input_audio,
-                output,
-                reasoning,
-                output_audio,
-                ..Usage::default()
-            },
-        );
-        Reply {
-            id: "r".to_owned(),
-            model: "m".to_owned(),
-            output,
-            stop: Some(match (is_calling, is_declined) {
-                (true, _) => Stop::Calls,
-                (_, true) => Stop::Declined,
-                _ => Stop::End,
-            }),
-            usage,
-            tier,
-        }
-    })
+                stop: Some(match (is_calling, is_declined) {
+                    (true, _) => Stop::Calls,
+                    (_, true) => Stop::Declined,
+                    _ => Stop::End,
+                }),
+                usage,
+                tier,
+            }
+        })
 }
 
 proptest! {
