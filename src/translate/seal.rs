@@ -44,15 +44,23 @@ fn family(api: Api) -> &'static str {
     }
 }
 
-/// Takes the marks off a request, and with them what is not for this provider.
+/// Takes the marks off a request, and with them what is not for this provider: hints that are lost. Of a thought whose seal
+/// is taken off, whoever writes it for the provider says whether it is lost.
 pub(super) fn open(request: &mut Request, client: Client, to: Api) {
-    let open = |seal: &mut Option<String>| {
-        *seal = seal.take().and_then(|seal| opened(&seal, client, to));
-    };
-    for turn in &mut request.turns {
+    let Request { turns, losses, .. } = request;
+    for turn in turns.iter_mut() {
         turn.content.retain_mut(|block| match block {
-            Block::Thought { signature, .. } | Block::Call { signature, .. } => {
-                open(signature);
+            Block::Thought { signature, .. } => {
+                *signature = signature.take().and_then(|seal| opened(&seal, client, to));
+                true
+            }
+            Block::Call { signature, .. } => {
+                if let Some(seal) = signature.take() {
+                    *signature = opened(&seal, client, to);
+                    if signature.is_none() {
+                        losses.hint("extra_content");
+                    }
+                }
                 true
             }
             Block::SealedThought { data } => match opened(data, client, to) {
@@ -60,12 +68,15 @@ pub(super) fn open(request: &mut Request, client: Client, to: Api) {
                     *data = opened;
                     true
                 }
-                None => false,
+                None => {
+                    losses.hint("reasoning_content");
+                    false
+                }
             },
             _ => true,
         });
     }
-    request.turns.retain(|turn| !turn.content.is_empty());
+    turns.retain(|turn| !turn.content.is_empty());
 }
 
 /// Marks the seals of a whole answer.

@@ -18,12 +18,15 @@ pub(crate) const CLIENTS: [Client; 3] = [Client::Chat, Client::Responses, Client
 /// Those who answer.
 pub(crate) const APIS: [Api; 5] = [Api::Chat, Api::Responses, Api::Messages, Api::Gemini, Api::Converse];
 
+/// Every pair.
+pub(crate) fn asked() -> impl Iterator<Item = (Client, Api)> {
+    let each = |client| APIS.into_iter().map(move |api| (client, api));
+    CLIENTS.into_iter().flat_map(each)
+}
+
 /// Every pair that speaks two languages: where both speak the same, the bytes go through.
 pub(crate) fn pairs() -> impl Iterator<Item = (Client, Api)> {
-    let all = CLIENTS
-        .into_iter()
-        .flat_map(|client| APIS.into_iter().map(move |api| (client, api)));
-    all.filter(|(client, api)| client.api() != *api)
+    asked().filter(|(client, api)| client.api() != *api)
 }
 
 /// An API, as files call it.

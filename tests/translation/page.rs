@@ -6,13 +6,14 @@
 use std::fmt::Write;
 
 use serde_json::Value;
-use tollgate::conversation::Losses;
+use tollgate::conversation::{Losses, Refusal};
 use tollgate::dialect::Api;
 use tollgate::fault::Fault;
 use tollgate::meter::Reading;
+use tollgate::translate::seal::is_mixed;
 use tollgate::translate::{self, Client, Translation};
 
-use super::cases::{APIS, Case, TOLD, dialect, name, pairs};
+use super::cases::{APIS, Case, TOLD, asked, dialect, name, pairs};
 
 /// The page of a case.
 pub(crate) fn of(case: &Case) -> String {
@@ -39,8 +40,12 @@ pub(crate) fn whole(client: Client, api: Api, reply: &[u8]) -> (Vec<u8>, Transla
 }
 
 fn requests(case: &Case, page: &mut String) {
-    for (client, api) in pairs() {
+    for (client, api) in asked() {
         let Some(body) = case.request(client) else { continue };
+        // Where both speak the same, the bytes go through, unless another's seal is in them.
+        if client.api() == api && !is_mixed(&body) {
+            continue;
+        }
         title(page, "Request", name(client.api()), name(api));
         match translate::request(client, api, &body, &case.to(api), None) {
             Ok(written) => {
@@ -58,7 +63,11 @@ fn replies(case: &Case, page: &mut String) {
         title(page, "Reply", name(api), name(client.api()));
         let (out, translation) = whole(client, api, &body);
         read(&translation, page);
-        json(&out, page);
+        match translation.refusal() {
+            None => json(&out, page),
+            // Nothing has gone out: the client is told of it as of any other error.
+            Some(refusal) => refused(refusal, client, page),
+        }
     }
 }
 
@@ -82,18 +91,21 @@ fn errors(case: &Case, page: &mut String) {
             page,
             &format!("{}, {:?}: {}", wrong.status, refusal.cause, refusal.message),
         );
-        let fault = Fault::Provider(refusal);
         for client in [Client::Chat, Client::Messages] {
-            let answer = fault.answer(dialect(client), "req-1");
-            let of = if client == Client::Chat {
-                "chat, responses"
-            } else {
-                "messages"
-            };
-            line(page, &format!("To {of}: {}", answer.status));
-            json(&answer.body, page);
+            refused(&refusal, client, page);
         }
     }
+}
+
+/// What a client is told where there is no answer.
+fn refused(refusal: &Refusal, client: Client, page: &mut String) {
+    let answer = Fault::Provider(refusal.clone()).answer(dialect(client), "req-1");
+    let of = match client {
+        Client::Chat | Client::Responses => "chat, responses",
+        Client::Messages => "messages",
+    };
+    line(page, &format!("To {of}: {}", answer.status));
+    json(&answer.body, page);
 }
 
 fn title(page: &mut String, what: &str, from: &str, to: &str) {
