@@ -92,7 +92,7 @@ pub enum Fault {
     /// The provider's own error, in other words than the client's.
     Provider(Refusal),
     /// The body is no request of the endpoint's API.
-    Unreadable(Unreadable),
+    Unreadable(Box<Unreadable>),
     /// The model's provider has no words for these members of the request.
     Untranslatable(Vec<String>),
     /// The gateway itself could not go on: a host call failed, or its configuration is missing.

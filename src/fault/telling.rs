@@ -5,7 +5,6 @@
 use super::{Fault, Kind, provider};
 use crate::ask::AskError;
 use crate::conversation::Cause;
-use crate::conversation::members::Unreadable;
 
 pub(super) struct Telling {
     pub(super) status: u16,
@@ -180,13 +179,13 @@ impl Fault {
                 "The model's provider gave an answer that cannot be understood.",
             ),
             Self::Provider(refusal) => provider::telling(refusal.cause, &refusal.message),
-            Self::Unreadable(Unreadable { at, what }) => invalid(
+            Self::Unreadable(unreadable) => invalid(
                 400,
                 None,
                 None,
-                match at.is_empty() {
-                    true => format!("The request body {what}."),
-                    false => format!("'{}' {what}.", shown(at)),
+                match unreadable.at.is_empty() {
+                    true => format!("The request body {}.", unreadable.what),
+                    false => format!("'{}' {}.", shown(&unreadable.at), unreadable.what),
                 },
             ),
             Self::Untranslatable(members) => invalid(

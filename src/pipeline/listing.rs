@@ -10,6 +10,7 @@ use crate::dialect::Dialect;
 use crate::endpoint;
 use crate::fault::{Answer, Fault};
 use crate::route;
+use crate::world::ModelId;
 
 /// The list, or the one model that the path names.
 pub(super) fn answer(arrival: &Arrival, path: &str) -> Result<Answer, Fault> {
@@ -20,7 +21,7 @@ pub(super) fn answer(arrival: &Arrival, path: &str) -> Result<Answer, Fault> {
             let model = arrival.world.model_by_name(&id).ok_or_else(unknown)?;
             let key = arrival.key.and_then(|key| arrival.world.key(key));
             let permitted = key.is_some_and(|key| key.models.permits(model, &id));
-            let usable = permitted && !route::for_model(&arrival.world, model, arrival.dialect).is_empty();
+            let usable = permitted && is_reachable(arrival, model);
             usable.then(|| entry(arrival.dialect, &id)).ok_or_else(unknown)?
         }
     };
@@ -51,15 +52,20 @@ fn entry(dialect: Dialect, name: &str) -> Value {
     }
 }
 
+/// Whether a model can be asked in the client's dialect: where hosts choose, only by providers that speak it.
+fn is_reachable(arrival: &Arrival, model: ModelId) -> bool {
+    arrival.world.hold_headers || !route::for_model(&arrival.world, model, arrival.dialect).is_empty()
+}
+
 /// The models that the key may use and that can be reached in its dialect, by the names in the document. A name that stands
 /// for many is not among them.
-fn usable(arrival: &Arrival) -> impl Iterator<Item = (crate::world::ModelId, &str)> {
+fn usable(arrival: &Arrival) -> impl Iterator<Item = (ModelId, &str)> {
     let world = &arrival.world;
     let key = arrival.key.and_then(|key| world.key(key));
     world
         .model_ids()
         .filter(move |id| key.is_some_and(|key| key.models.contains(*id)))
-        .filter(|id| !route::for_model(world, *id, arrival.dialect).is_empty())
+        .filter(|id| is_reachable(arrival, *id))
         .filter_map(|id| world.model(id).map(|model| (id, model)))
         .filter(|(_, model)| !model.is_prefix())
         .map(|(id, model)| (id, &*model.name))

@@ -42,7 +42,7 @@ impl Words<'_> {
                 None => return Err(Fault::ProviderNone),
             },
         };
-        let written = written.map_err(Fault::Unreadable)?;
+        let written = written.map_err(|unreadable| Fault::Unreadable(Box::new(unreadable)))?;
         let lost: Vec<String> = written.losses.meanings().map(|loss| loss.member.to_string()).collect();
         // With texts left out, the vectors that come back are not those that were asked for.
         let drops = match self.speech {

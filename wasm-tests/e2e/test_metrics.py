@@ -13,8 +13,8 @@ RULE = {"scope", "key", "team", "model", "provider", "limit"}
 BUDGET = {"scope", "key", "team", "model", "provider", "window", "then"}
 CATALOGUE = {
     "tollgate_requests_total": ("counter", {"key", "team", "model", "provider", "endpoint", "outcome"}),
-    "tollgate_tokens_total": ("counter", {"key", "team", "model", "provider", "type", "source"}),
-    "tollgate_cost_nanodollars_total": ("counter", {"key", "team", "model", "provider", "source"}),
+    "tollgate_tokens_total": ("counter", {"key", "team", "model", "provider", "type", "source", "outcome"}),
+    "tollgate_cost_nanodollars_total": ("counter", {"key", "team", "model", "provider", "source", "outcome"}),
     "tollgate_unpriced_requests_total": ("counter", {"key", "team", "model", "provider"}),
     "tollgate_unmetered_requests_total": ("counter", {"key", "team", "model", "provider"}),
     "tollgate_requests_in_flight": ("gauge", {"key", "team"}),
