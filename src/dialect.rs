@@ -2,6 +2,7 @@
 //!
 //! In: the raw JSON of a usage object. Out: [`Usage`](crate::usage::Usage) in its disjoint classes. Where that object
 //! stands in a reply is the meter's business; what its numbers mean is decided here, one file a dialect.
+//! What a model is told of an answer's form where its provider does not enforce it is the same for all (`form`).
 
 use serde::{Deserialize, Serialize};
 
