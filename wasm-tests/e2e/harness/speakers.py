@@ -139,10 +139,18 @@ class Chat:
             calls=[Called(c.id, c.function.name, json.loads(c.function.arguments)) for c in message.tool_calls or []],
             ending=self._ending(choice.finish_reason),
             **self._usage(completion.usage),
-            back=[_plain(message, "parsed", "parsed_arguments", "function_call", "audio", "annotations", "refusal")],
+            back=[self._back(message)],
             pieces=list(pieces),
             native=completion,
         )
+
+    @staticmethod
+    def _back(message) -> dict:
+        plain = _plain(message, "parsed", "parsed_arguments")
+        for call in plain.get("tool_calls", []):
+            # What the SDK keeps from the stream's chunks; OpenAI's API does not know it here.
+            call.pop("index", None)
+        return plain
 
     @staticmethod
     def _ending(reason: str) -> str:
@@ -354,7 +362,11 @@ class Messages:
                 {"name": name, "description": text, "input_schema": PLACE} for name, text in TOOLS.items()
             ]
         if wishes.pop("think", False):
-            body["thinking"] = {"type": "enabled", "budget_tokens": 2048}
+            body["max_tokens"] = 32_000
+            body["thinking"] = {"type": "enabled", "budget_tokens": 24_000}
+        if "temperature" in wishes:
+            # The SDK has no name for it any more, the API has.
+            body["extra_body"] = {"temperature": wishes.pop("temperature")}
         return {**body, **wishes}
 
     def ask(self, model: str, turns: list[dict], how: str = "whole", simulate: str | None = None, **wishes) -> Said:
