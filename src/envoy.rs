@@ -19,10 +19,13 @@ use crate::world::World;
 
 mod bootstrap;
 mod cluster;
+mod credential;
 mod filter;
+mod health;
 mod listener;
 mod route;
 mod stats;
+mod upstream;
 
 /// `vm_id` of both roles: what makes them share a VM, and with it shared data and metrics.
 pub const VM_ID: &str = "tollgate";
@@ -128,6 +131,9 @@ pub struct Rendered {
     /// What it watches, each a discovery response. A configuration without providers, or with headers that are not held,
     /// has no [`Part::ProviderFilter`].
     pub parts: BTreeMap<Part, Value>,
+    /// What else it watches, by the names of the files: where the credentials are that it adds itself. They have to be
+    /// there before [`Part::Clusters`], which refers to them.
+    pub secrets: BTreeMap<String, Value>,
 }
 
 /// Writes Envoy's configuration for one document.
@@ -157,6 +163,7 @@ pub fn render(text: &str, document: &Document, world: &World, site: &Site) -> Re
     Rendered {
         bootstrap: bootstrap::bootstrap(world, site),
         parts,
+        secrets: world.providers.iter().filter_map(credential::secret).collect(),
     }
 }
 

@@ -108,6 +108,9 @@ fn absolute(path: &Path) -> anyhow::Result<PathBuf> {
 fn together(rendered: &Rendered) -> Value {
     let mut files = Map::new();
     files.insert(files::BOOTSTRAP.to_owned(), rendered.bootstrap.clone());
+    for (name, value) in &rendered.secrets {
+        files.insert(name.clone(), value.clone());
+    }
     for (part, value) in &rendered.parts {
         files.insert(part.file_name().to_owned(), value.clone());
     }
