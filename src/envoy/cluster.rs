@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use serde_json::{Map, Value, json};
 
 use super::listener::CONNECTION_BUFFER_BYTES;
-use super::{Site, discovery, health, socket_address, upstream};
+use super::{Site, ahead, discovery, health, socket_address, upstream};
 use crate::provider::{Origin, Provider};
 
 /// Requests, connections and retries at once. Envoy's defaults (1024 requests, 3 retries) suit services that answer in
@@ -13,7 +13,7 @@ use crate::provider::{Origin, Provider};
 const CONCURRENCY: u64 = 100_000;
 
 /// How long a connection may take, TLS included, before the next provider is tried.
-const CONNECT_TIMEOUT: &str = "5s";
+pub(super) const CONNECT_TIMEOUT: &str = "5s";
 
 pub(super) fn cluster(provider: &Provider, hold_headers: bool, site: &Site) -> Value {
     let origin = &provider.endpoint;
@@ -30,27 +30,18 @@ pub(super) fn cluster(provider: &Provider, hold_headers: bool, site: &Site) -> V
         true => set("type", json!("STATIC")),
         false => set("cluster_type", by_name()),
     }
-    set(
-        "load_assignment",
-        assignment(provider, !is_address || provider.health_check.is_some()),
-    );
+    // As a member of an aggregate it is followed by other members instead.
+    let ahead = hold_headers && !site.envoy.chooses_for_each_attempt();
+    let followed = ahead && ahead::joins(provider);
+    let may_be_empty = !is_address || provider.health_check.is_some();
+    set("load_assignment", assignment(provider, may_be_empty && !followed, ahead));
     if let Some(check) = &provider.health_check {
         set("health_checks", health::checks(check, origin));
     }
     if origin.tls {
         set("transport_socket", tls(origin, site));
     }
-    set(
-        "circuit_breakers",
-        json!({
-            "thresholds": [{
-                "max_connections": CONCURRENCY,
-                "max_pending_requests": CONCURRENCY,
-                "max_requests": CONCURRENCY,
-                "max_retries": CONCURRENCY,
-            }],
-        }),
-    );
+    set("circuit_breakers", circuit_breakers());
     set(
         "outlier_detection",
         json!({
@@ -74,6 +65,31 @@ pub(super) fn cluster(provider: &Provider, hold_headers: bool, site: &Site) -> V
         upstream::protocols(origin.tls, upstream::filters(provider, hold_headers, site)),
     );
     Value::Object(cluster)
+}
+
+pub(super) fn circuit_breakers() -> Value {
+    json!({
+        "thresholds": [{
+            "max_connections": CONCURRENCY,
+            "max_pending_requests": CONCURRENCY,
+            "max_requests": CONCURRENCY,
+            "max_retries": CONCURRENCY,
+        }],
+    })
+}
+
+/// A cluster whose only address refuses every connection.
+pub(super) fn refusing(name: &str) -> Value {
+    json!({
+        "@type": "type.googleapis.com/envoy.config.cluster.v3.Cluster",
+        "name": name,
+        "type": "STATIC",
+        "connect_timeout": CONNECT_TIMEOUT,
+        "load_assignment": {
+            "cluster_name": name,
+            "endpoints": [{ "lb_endpoints": [{ "endpoint": { "address": socket_address("127.0.0.1", 0) } }] }],
+        },
+    })
 }
 
 /// The clusters of both discovery responses; of two with one name that of `new`.
@@ -113,9 +129,18 @@ fn by_name() -> Value {
 /// A cluster without a host answers 503 without trying the next provider. So a cluster that may lose its hosts has, behind
 /// them, an address that refuses every connection (nobody listens on port 0), and a refused connection is tried elsewhere.
 /// The provisioning factor keeps requests away from it as long as there is one address in front of it.
-fn assignment(provider: &Provider, with_last_resort: bool) -> Value {
+///
+/// `named`: whether the address says in its metadata whose it is.
+fn assignment(provider: &Provider, with_last_resort: bool, named: bool) -> Value {
     let origin = &provider.endpoint;
-    let own = json!([{ "endpoint": { "address": socket_address(&origin.host, origin.port) } }]);
+    let endpoint = json!({ "address": socket_address(&origin.host, origin.port) });
+    let own = match named {
+        true => {
+            let metadata = json!({ "filter_metadata": { "tollgate": { "provider": provider.name } } });
+            json!([{ "endpoint": endpoint, "metadata": metadata }])
+        }
+        false => json!([{ "endpoint": endpoint }]),
+    };
     if !with_last_resort {
         return json!({ "cluster_name": provider.name, "endpoints": [{ "lb_endpoints": own }] });
     }

@@ -24,7 +24,7 @@ pub(super) fn filter(provider: &Provider, site: &Site) -> Option<Value> {
     provider.sources.iter().find_map(|source| match source {
         CredentialSource::Env(_) => None,
         CredentialSource::File(_) => injected(provider, site),
-        CredentialSource::Aws => Some(signed(provider)),
+        CredentialSource::Aws => Some(signed(provider, site)),
     })
 }
 
@@ -86,7 +86,7 @@ fn injected(provider: &Provider, site: &Site) -> Option<Value> {
 
 /// A signature over the body that the provider role has written. The keys are found as AWS' own programs find them: in the
 /// environment, in files, or by asking the machine, the container or the cluster for those of its role.
-fn signed(provider: &Provider) -> Value {
+fn signed(provider: &Provider, site: &Site) -> Value {
     let mut signing = Map::new();
     let mut set = |name: &str, value: Value| {
         signing.insert(name.to_owned(), value);
@@ -102,6 +102,9 @@ fn signed(provider: &Provider) -> Value {
     }
     // Only what AWS asks for: host, content type and its own headers are signed in any case. A client's headers may be changed
     // on the way by whatever is on it.
-    set("match_included_headers", json!([{ "exact": "host" }]));
+    match site.envoy.signs_what_it_is_told() {
+        true => set("match_included_headers", json!([{ "exact": "host" }])),
+        false => set("match_excluded_headers", json!([{ "exact": "user-agent" }, { "exact": "x-request-id" }])),
+    }
     json!({ "name": "envoy.filters.http.aws_request_signing", "typed_config": signing })
 }

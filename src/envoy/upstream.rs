@@ -42,14 +42,23 @@ pub(super) fn protocols(tls: bool, filters: Vec<Value>) -> Value {
 /// then what Envoy adds, a signature over that very body; last the connection.
 pub(super) fn filters(provider: &Provider, hold_headers: bool, site: &Site) -> Vec<Value> {
     let role = hold_headers.then(|| discovered_filter("provider", Part::ProviderFilter, site));
-    let mut filters: Vec<Value> = role.into_iter().chain(credential::filter(provider, site)).collect();
-    if !filters.is_empty() {
-        filters.push(json!({
-            "name": "envoy.filters.http.upstream_codec",
-            "typed_config": {
-                "@type": "type.googleapis.com/envoy.extensions.filters.http.upstream_codec.v3.UpstreamCodec",
-            },
-        }));
+    let filters: Vec<Value> = role.into_iter().chain(credential::filter(provider, site)).collect();
+    match filters.is_empty() {
+        true => filters,
+        false => [filters, vec![connection()]].concat(),
     }
-    filters
+}
+
+/// The filters of attempts whose provider is not known before: the provider role, and nothing that one of them needs alone.
+pub(super) fn role(site: &Site) -> Vec<Value> {
+    vec![discovered_filter("provider", Part::ProviderFilter, site), connection()]
+}
+
+fn connection() -> Value {
+    json!({
+        "name": "envoy.filters.http.upstream_codec",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.filters.http.upstream_codec.v3.UpstreamCodec",
+        },
+    })
 }

@@ -22,6 +22,32 @@ impl Sent {
         self.provider(&leg).map(|provider| &*provider.name)
     }
 
+    /// The providers of the attempts to come, each once: `first,second`. For a host that has to know them ahead.
+    pub fn order(&self) -> String {
+        let mut names: Vec<&str> = Vec::new();
+        for provider in self.legs.iter().filter_map(|leg| self.provider(leg)) {
+            if !names.contains(&&*provider.name) {
+                names.push(&provider.name);
+            }
+        }
+        names.join(",")
+    }
+
+    /// The host has chosen this provider for the attempt to come, whatever the order says: another's credential and words
+    /// must not go there. False where the order does not have it.
+    pub fn attempt_at(&mut self, provider: &str) -> bool {
+        let at = |index: &usize| {
+            let leg = self.legs.get(*index);
+            leg.and_then(|leg| self.provider(leg))
+                .is_some_and(|named| *named.name == *provider)
+        };
+        let untried = |index: &usize| !self.attempts.iter().any(|attempt| attempt.index == *index);
+        let there: Vec<usize> = (0..self.legs.len()).filter(at).collect();
+        let chosen = there.iter().find(|index| untried(index)).or(there.last());
+        self.next = chosen.copied().or(self.next);
+        chosen.is_some()
+    }
+
     /// How the request's headers go to Envoy's router. A request with one leg is repeated only where its provider
     /// cannot have seen it.
     pub fn routed(&mut self, headers: &Headers) -> Departure {
