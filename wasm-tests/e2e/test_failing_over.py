@@ -44,8 +44,8 @@ class Failure:
 
 FAILURES = [
     Failure("refuse", None, "connect", "provider_unreachable"),
-    Failure("drop", "drop", "interrupted", "provider_unreachable"),
-    Failure("reset", "", "interrupted", "provider_unreachable"),
+    Failure("drop", "drop", "connect", "provider_unreachable"),
+    Failure("reset", "", "connect", "provider_unreachable"),
     Failure("s408", "status=408", "server_error", "provider_error"),
     Failure("s429", "status=429,retry_after=30", "rate_limited", "provider_rate_limited"),
     Failure("s402", "status=402", "exhausted", "provider_exhausted"),
@@ -349,6 +349,10 @@ def test_no_attempt_begins_after_the_total(failing):
     assert seen.outcomes() == {"provider_timeout": 1}
 
 
+class Told(Exception):
+    """An error that was told as an event."""
+
+
 @pytest.mark.parametrize("client", list(ASKING))
 @pytest.mark.parametrize("steering", ["cut_after=8,tokens=60", "error_after=8,tokens=60"])
 def test_after_the_first_token_nothing_is_tried_again(failing, client, steering):
@@ -356,11 +360,14 @@ def test_after_the_first_token_nothing_is_tried_again(failing, client, steering)
     clients = failing.gateway.clients
     mark = failing.gateway.mark()
     sdk = clients.anthropic(simulate=steering) if client == "messages" else clients.openai(simulate=steering)
-    with pytest.raises((openai.APIError, anthropic.APIError, httpx2.HTTPError)):
+    with pytest.raises((openai.APIError, anthropic.APIError, httpx2.HTTPError, Told)):
         if client == "chat":
             list(sdk.chat.completions.create(model="well", messages=QUESTION, stream=True))
         elif client == "responses":
-            list(sdk.responses.create(model="well", input="hello", stream=True))
+            # Of this API the SDK hands an error on as an event like others.
+            events = list(sdk.responses.create(model="well", input="hello", stream=True))
+            assert events[-1].type in ("error", "response.failed")
+            raise Told
         else:
             list(sdk.messages.create(model="well", max_tokens=500, messages=QUESTION, stream=True))
     seen = mark.settled(1)
