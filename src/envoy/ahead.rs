@@ -115,13 +115,18 @@ pub fn losses(world: &World, version: Version) -> Vec<String> {
         }
     }
     if world.providers.iter().any(|provider| provider.credentials.len() > 1) {
-        losses.push("of a provider's credentials an order has its turn with one before the next provider is tried".to_owned());
+        losses.push(
+            "of a provider's credentials an order has its turn with one before the next provider is tried".to_owned(),
+        );
     }
     losses
 }
 
 fn providers<'w>(world: &'w World, model: &'w Model) -> impl Iterator<Item = &'w Provider> {
-    model.targets.iter().filter_map(|target| world.provider(target.provider))
+    model
+        .targets
+        .iter()
+        .filter_map(|target| world.provider(target.provider))
 }
 
 /// The names of a model's providers that can be in an aggregate, each once.

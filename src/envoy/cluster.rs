@@ -34,7 +34,10 @@ pub(super) fn cluster(provider: &Provider, hold_headers: bool, site: &Site) -> V
     let ahead = hold_headers && !site.envoy.chooses_for_each_attempt();
     let followed = ahead && ahead::joins(provider);
     let may_be_empty = !is_address || provider.health_check.is_some();
-    set("load_assignment", assignment(provider, may_be_empty && !followed, ahead));
+    set(
+        "load_assignment",
+        assignment(provider, may_be_empty && !followed, ahead),
+    );
     if let Some(check) = &provider.health_check {
         set("health_checks", health::checks(check, origin));
     }

@@ -104,7 +104,10 @@ fn signed(provider: &Provider, site: &Site) -> Value {
     // on the way by whatever is on it.
     match site.envoy.signs_what_it_is_told() {
         true => set("match_included_headers", json!([{ "exact": "host" }])),
-        false => set("match_excluded_headers", json!([{ "exact": "user-agent" }, { "exact": "x-request-id" }])),
+        false => set(
+            "match_excluded_headers",
+            json!([{ "exact": "user-agent" }, { "exact": "x-request-id" }]),
+        ),
     }
     json!({ "name": "envoy.filters.http.aws_request_signing", "typed_config": signing })
 }

@@ -76,7 +76,11 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
             return Ok(ExitCode::from(NO));
         }
     };
-    findings::losses(&mut anstream::stderr().lock(), &envoy::losses(&world, args.envoy), args.envoy)?;
+    findings::losses(
+        &mut anstream::stderr().lock(),
+        &envoy::losses(&world, args.envoy),
+        args.envoy,
+    )?;
     let rendered = envoy::render(&text, &document, &world, &args.site()?);
     match &args.out {
         Some(directory) => {
