@@ -19,7 +19,7 @@ mod form;
 pub mod gemini;
 pub mod messages;
 pub mod openai;
-mod path;
+pub(crate) mod path;
 pub mod responses;
 mod wire;
 
