@@ -6,11 +6,13 @@
 //!
 //! - [`order`](mod@order): the targets by the model's own measure, and what becomes of those that do not do well.
 //! - [`kept`]: how providers fare, as all workers remember it together, and leave to try one.
+//! - [`ahead`]: what is left of it where the host has to know it before the first attempt.
 //! - [`rank`]: the measures: as written, by lot, by price, by pace.
 
 use crate::dialect::Dialect;
 use crate::world::{ModelId, ProviderId, World};
 
+pub mod ahead;
 pub mod kept;
 pub mod order;
 pub mod rank;

@@ -16,34 +16,23 @@ use serde_json::{Value, json};
 use super::cluster::{circuit_breakers, refusing};
 use super::listener::CONNECTION_BUFFER_BYTES;
 use super::{Site, Version, upstream};
-use crate::provider::{CredentialSource, Provider};
-use crate::world::{Model, World};
+use crate::route::ahead;
+use crate::world::World;
 
 /// The last member of every aggregate: an address that refuses. No provider can be called so.
 pub(super) const NOBODY: &str = "(nobody)";
-
-/// Of so many providers there is a cluster for every order of two or more of them. Of more, only for those in which each
-/// comes first, and the others follow as in the document.
-const EVERY_ORDER: usize = 3;
-
-/// Whether a provider can be part of an aggregate. Filters are the aggregate's, and so the same for all of its members:
-/// what Envoy adds for one would go to all.
-pub(super) fn joins(provider: &Provider) -> bool {
-    let by_module = |source: &CredentialSource| matches!(source, CredentialSource::Env(_));
-    provider.sources.iter().all(by_module)
-}
 
 /// The orders there are, each as the module names it: `first,second`.
 pub(super) fn orders(world: &World) -> BTreeSet<String> {
     let mut orders = BTreeSet::new();
     for model in &world.models {
-        let members = members(world, model);
-        let all = match members.len() {
-            0..=EVERY_ORDER => arrangements(&members),
-            _ => each_first(&members),
-        };
-        let several = all.into_iter().filter(|order| order.len() > 1);
-        orders.extend(several.map(|order| order.join(",")));
+        let members = ahead::members(world, model).into_iter();
+        let names: Vec<&str> = members
+            .filter_map(|id| world.provider(id))
+            .map(|provider| &*provider.name)
+            .collect();
+        let all = arrangements(&names, ahead::LENGTH).into_iter();
+        orders.extend(all.filter(|order| order.len() > 1).map(|order| order.join(",")));
     }
     orders
 }
@@ -94,23 +83,29 @@ pub fn losses(world: &World, version: Version) -> Vec<String> {
         return losses;
     }
     for model in &world.models {
-        let joined = members(world, model).len();
-        if joined > EVERY_ORDER {
+        let members = ahead::members(world, model);
+        let mut alone: Vec<&str> = Vec::new();
+        for target in &model.targets {
+            if let Some(provider) = world.provider(target.provider)
+                && !members.contains(&target.provider)
+                && !alone.contains(&&*provider.name)
+            {
+                alone.push(&provider.name);
+            }
+        }
+        if !alone.is_empty() && members.len() + alone.len() > 1 {
             losses.push(format!(
-                "{}: of {joined} providers only some orders can be had; a request whose order is another one is tried at \
-                 its first provider alone",
-                model.name
+                "model {}: no failover to or from {}; there is between its first {} providers whose credential is in the environment",
+                model.name,
+                alone.join(" and "),
+                ahead::MEMBERS,
             ));
         }
-        let alone: Vec<&str> = providers(world, model)
-            .filter(|provider| !joins(provider))
-            .map(|provider| &*provider.name)
-            .collect();
-        if !alone.is_empty() && providers(world, model).count() > 1 {
+        if model.failover.attempts > ahead::LENGTH && members.len() > ahead::LENGTH {
             losses.push(format!(
-                "{}: no failover in orders that have {} in them, whose credential Envoy adds",
+                "model {}: a request is tried at {} providers at most",
                 model.name,
-                alone.join(" or ")
+                ahead::LENGTH
             ));
         }
     }
@@ -122,42 +117,18 @@ pub fn losses(world: &World, version: Version) -> Vec<String> {
     losses
 }
 
-fn providers<'w>(world: &'w World, model: &'w Model) -> impl Iterator<Item = &'w Provider> {
-    model
-        .targets
-        .iter()
-        .filter_map(|target| world.provider(target.provider))
-}
-
-/// The names of a model's providers that can be in an aggregate, each once.
-fn members<'w>(world: &'w World, model: &'w Model) -> Vec<&'w str> {
-    let mut names = Vec::new();
-    for provider in providers(world, model).filter(|provider| joins(provider)) {
-        if !names.contains(&&*provider.name) {
-            names.push(&*provider.name);
-        }
-    }
-    names
-}
-
-/// Every order of one or more of them.
-fn arrangements<'n>(names: &[&'n str]) -> Vec<Vec<&'n str>> {
+/// Every order of one to `longest` of them.
+fn arrangements<'n>(names: &[&'n str], longest: usize) -> Vec<Vec<&'n str>> {
     let mut all = Vec::new();
+    if longest == 0 {
+        return all;
+    }
     for (index, first) in names.iter().enumerate() {
         let mut others = names.to_vec();
         others.remove(index);
         all.push(vec![*first]);
-        for order in arrangements(&others) {
-            all.push([vec![*first], order].concat());
-        }
+        let after = arrangements(&others, longest - 1).into_iter();
+        all.extend(after.map(|order| [vec![*first], order].concat()));
     }
     all
-}
-
-fn each_first<'n>(names: &[&'n str]) -> Vec<Vec<&'n str>> {
-    let order = |first: &&'n str| {
-        let others = names.iter().filter(|name| *name != first);
-        std::iter::once(first).chain(others).copied().collect()
-    };
-    names.iter().map(order).collect()
 }

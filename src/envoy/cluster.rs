@@ -5,8 +5,9 @@ use std::net::IpAddr;
 use serde_json::{Map, Value, json};
 
 use super::listener::CONNECTION_BUFFER_BYTES;
-use super::{Site, ahead, discovery, health, socket_address, upstream};
+use super::{Site, discovery, health, socket_address, upstream};
 use crate::provider::{Origin, Provider};
+use crate::route::ahead::joins;
 
 /// Requests, connections and retries at once. Envoy's defaults (1024 requests, 3 retries) suit services that answer in
 /// milliseconds; a stream lasts minutes, and a provider in trouble sends every request to the next one.
@@ -32,7 +33,7 @@ pub(super) fn cluster(provider: &Provider, hold_headers: bool, site: &Site) -> V
     }
     // As a member of an aggregate it is followed by other members instead.
     let ahead = hold_headers && !site.envoy.chooses_for_each_attempt();
-    let followed = ahead && ahead::joins(provider);
+    let followed = ahead && joins(provider);
     let may_be_empty = !is_address || provider.health_check.is_some();
     set(
         "load_assignment",

@@ -11,6 +11,7 @@ use crate::health::place::Trial;
 use crate::limit::store::{Books, Unwritable};
 use crate::pace::Kind;
 use crate::provider::Provider;
+use crate::route::ahead;
 use crate::route::kept::{self, Kept};
 use crate::route::order::{Question, order};
 use crate::route::{self, Leg};
@@ -67,17 +68,22 @@ pub(super) fn legs(
     };
     let says = |provider: &Provider| Speech::to(provider, endpoint, arrival.dialect).is_some();
     let fits = |target: &Target| target.context.is_none_or(|most| tokens <= most);
-    let legs = order(
+    let mut legs = order(
         world,
         question,
         |provider, target| says(provider) && fits(target),
         &mut kept,
     );
-    match legs.is_empty() {
+    if legs.is_empty() {
         // It is an estimate: the provider has the last word.
-        true => order(world, question, |provider, _| says(provider), &mut kept),
-        false => legs,
+        legs = order(world, question, |provider, _| says(provider), &mut kept);
     }
+    if world.orders_ahead
+        && let Some(model) = world.model(model)
+    {
+        ahead::keep(world, model, &mut legs);
+    }
+    legs
 }
 
 /// Sees to it that the first leg may be tried, with leave where that is needed.

@@ -12,6 +12,7 @@ use anyhow::{Context, bail};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use tollgate::document::{Document, Problem, Warning};
 use tollgate::envoy::{self, Part};
+use tollgate::provider::CredentialSource;
 use tollgate::world::World;
 
 use crate::render::{choice, files, site};
@@ -90,6 +91,9 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     let module = programs::module(args.module.as_deref())?;
     is_free(world.listen, "listen")?;
     is_free(world.admin, "admin")?;
+    if let Some(unwatched) = unwatched(&world) {
+        bail!("{unwatched}");
+    }
 
     let signals = Signals::catch()?;
     let directory = RunDir::new(args.run_dir.as_deref())?;
@@ -136,6 +140,21 @@ fn is_free(address: SocketAddr, member: &str) -> anyhow::Result<()> {
             bail!("cannot listen on {address}: {error}. Change `{member}` in the document, or end what is there")
         }
     }
+}
+
+/// A credential that Envoy would never see: a directory that is not there when Envoy is to watch it, it does not watch later.
+fn unwatched(world: &World) -> Option<String> {
+    world.providers.iter().find_map(|provider| {
+        let directory = provider.sources.iter().find_map(|source| match source {
+            CredentialSource::File(file) => Path::new(&**file).parent().filter(|directory| !directory.is_dir()),
+            CredentialSource::Env(_) | CredentialSource::Aws => None,
+        })?;
+        let name = &provider.name;
+        Some(format!(
+            "there is no directory {}, where the credential of `{name}` is to be. Make it before Envoy looks for it",
+            directory.display()
+        ))
+    })
 }
 
 struct Up {
@@ -224,6 +243,9 @@ impl Up {
             .cloned()
             .collect();
         say::warnings(&fresh);
+        if let Some(unwatched) = unwatched(&world) {
+            say::bad(&unwatched);
+        }
         self.warned.clone_from(&world.warnings);
         for (member, old, new) in [
             ("listen", started.listen, world.listen),
