@@ -47,8 +47,8 @@ def makers(tmp_path_factory):
             document.provider(name, dialect, f"{origin}{path}", credential, priced_as=price, **auth)
         document.model(model, name)
     # The bundled list has none for these.
-    document.price("aws", "cohere.embed-english-v3", input=0.1, output=0)
-    document.price("aws", "cohere.embed-v4:0", input=0.12, output=0)
+    document.price("of-aws", "cohere.embed-english-v3", input=0.1, output=0)
+    document.price("of-aws", "cohere.embed-v4:0", input=0.12, output=0)
     cohere = Recorder(Answer(json.dumps(COHERE).encode()))
     document.provider(
         "of-cohere", "openai", f"{cohere.origin}/compatibility/v1", "sk-provider-cohere",
