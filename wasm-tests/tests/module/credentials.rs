@@ -61,7 +61,8 @@ fn document_of_six(order: &[usize]) -> Value {
         document["providers"][name] = json!({"dialect": dialect, "auth": auth, "credential": {"env": variable},
             "endpoint": format!("https://{name}.test/of/{name}")});
     }
-    let target = |index: &usize| json!({"provider": PROVIDERS[*index].0, "model": format!("model-of-{}", PROVIDERS[*index].0)});
+    let target =
+        |index: &usize| json!({"provider": PROVIDERS[*index].0, "model": format!("model-of-{}", PROVIDERS[*index].0)});
     let targets: Vec<_> = order.iter().map(target).collect();
     document["models"] = json!({"m": {"targets": targets, "failover": {"attempts": 6}}});
     document["prices"] = json!([]);
@@ -78,7 +79,10 @@ fn failures() -> Vec<Reply> {
         Reply::json(503, "{}").header("x-tollgate-retry", "1"),
         Reply::json(429, "{}").header("set-cookie", "theirs"),
         Reply::json(401, "{}"),
-        Reply::json(404, r#"{"error":{"code":"model_not_found","message":"No such model."}}"#),
+        Reply::json(
+            404,
+            r#"{"error":{"code":"model_not_found","message":"No such model."}}"#,
+        ),
         Reply::json(200, &error),
         Reply::json(200, "<html>"),
         Reply::stream([format!("data: {error}\n\n")]),
@@ -93,7 +97,9 @@ fn request(lots: &mut Lots) -> Request {
         0 => Request::post(CHAT).bearer(AGENT_KEY).json(chat_body("m", stream)),
         _ => {
             let body = json!({"model": "m", "max_tokens": 9, "stream": stream, "messages": [{"role": "user", "content": "x"}]});
-            Request::post(MESSAGES).header("x-api-key", AGENT_KEY).json(body.to_string())
+            Request::post(MESSAGES)
+                .header("x-api-key", AGENT_KEY)
+                .json(body.to_string())
         }
     };
     for name in PRIVATE {
@@ -101,7 +107,13 @@ fn request(lots: &mut Lots) -> Request {
             request = request.header(name, SECRET);
         }
     }
-    for name in ["x-tollgate-retry", "x-tollgate-provider", "x-tollgate-anything", "x-goog-api-key", "api-key"] {
+    for name in [
+        "x-tollgate-retry",
+        "x-tollgate-provider",
+        "x-tollgate-anything",
+        "x-goog-api-key",
+        "api-key",
+    ] {
         if lots.below(3) == 0 {
             request = request.header(name, SECRET);
         }
@@ -120,7 +132,10 @@ fn seen(name: &str, headers: &Headers, what: &str) {
         assert_eq!(headers.all(header), expected, "{header} of {name}: {what}");
     }
     for (other, .., theirs) in PROVIDERS {
-        assert!(other == name || !headers.mention(theirs), "{name} sees the credential of {other}: {what}");
+        assert!(
+            other == name || !headers.mention(theirs),
+            "{name} sees the credential of {other}: {what}"
+        );
     }
     assert!(!headers.mention(AGENT_KEY), "{name} sees the client's key: {what}");
     assert!(!headers.mention(SECRET), "{name} sees {headers:?}: {what}");
@@ -139,7 +154,7 @@ fn a_provider_sees_its_own_credential_and_nobody_elses() {
     let failures = failures();
     let env = PROVIDERS.map(|(.., variable, credential)| (variable, credential));
     let mut most = 0;
-    for round in 0..25 {
+    for round in 0..12 {
         let mut order: Vec<usize> = (0..PROVIDERS.len()).collect();
         for index in (1..order.len()).rev() {
             order.swap(index, lots.below(index + 1));
@@ -168,15 +183,29 @@ fn a_provider_sees_its_own_credential_and_nobody_elses() {
                 assert!(!body.contains(AGENT_KEY) && !body.contains("credential-of"), "{what}");
             }
             for (.., credential) in PROVIDERS {
-                assert!(!outcome.headers.mention(credential) && !outcome.text().contains(credential), "{what}");
+                assert!(
+                    !outcome.headers.mention(credential) && !outcome.text().contains(credential),
+                    "{what}"
+                );
             }
-            assert!(!outcome.headers.has("x-tollgate-retry") && !outcome.headers.has("set-cookie"), "{what}");
+            for header in ["x-tollgate-retry", "set-cookie"] {
+                assert!(!outcome.headers.has(header), "{header}: {what}");
+            }
             most = most.max(outcome.attempts.len());
         }
         assert_eq!(recorded(&gateway), (3, 0), "round {round}");
         for word in ["credential-of", AGENT_KEY, SECRET] {
-            assert!(!gateway.process.log_text().contains(word), "{word} is in the log: round {round}");
-            assert!(gateway.process.series().iter().all(|series| !series.encoded.contains(word)));
+            assert!(
+                !gateway.process.log_text().contains(word),
+                "{word} is in the log: round {round}"
+            );
+            assert!(
+                gateway
+                    .process
+                    .series()
+                    .iter()
+                    .all(|series| !series.encoded.contains(word))
+            );
         }
     }
     assert!(most >= 5, "no request made more than {most} attempts");

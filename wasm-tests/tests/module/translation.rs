@@ -58,7 +58,9 @@ fn stream_bytes(name: &str, api: &str) -> Vec<u8> {
     }
     let text = String::from_utf8(case(name, "provider.converse.events")).unwrap();
     let events = text.lines().filter_map(|line| line.split_once('\t'));
-    events.flat_map(|(event, payload)| encode_event(event, payload.as_bytes())).collect()
+    events
+        .flat_map(|(event, payload)| encode_event(event, payload.as_bytes()))
+        .collect()
 }
 
 fn stream(api: &str, chunks: &[&[u8]]) -> Reply {
@@ -72,13 +74,20 @@ fn stream(api: &str, chunks: &[&[u8]]) -> Reply {
 /// What a stream of chat completions says: its text, and the arguments of its calls.
 fn said(outcome: &Outcome) -> (String, String) {
     let text = outcome.text();
-    let events = text.lines().filter_map(|line| line.strip_prefix("data: ")).filter(|data| *data != "[DONE]");
+    let events = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("data: "))
+        .filter(|data| *data != "[DONE]");
     let mut said = (String::new(), String::new());
     for event in events {
         let event: Value = serde_json::from_str(event).unwrap();
         let delta = &event["choices"][0]["delta"];
         said.0.push_str(delta["content"].as_str().unwrap_or_default());
-        said.1.push_str(delta["tool_calls"][0]["function"]["arguments"].as_str().unwrap_or_default());
+        said.1.push_str(
+            delta["tool_calls"][0]["function"]["arguments"]
+                .as_str()
+                .unwrap_or_default(),
+        );
     }
     said
 }
@@ -109,7 +118,13 @@ fn message(model: &str, stream: bool) -> Request {
 fn each_provider_is_asked_in_its_own_way() {
     let gateway = proxy();
     let cases = [
-        ("messages", "/v1/messages", "/v1/messages", "x-api-key", ANTHROPIC_CREDENTIAL.to_owned()),
+        (
+            "messages",
+            "/v1/messages",
+            "/v1/messages",
+            "x-api-key",
+            ANTHROPIC_CREDENTIAL.to_owned(),
+        ),
         (
             "gemini",
             "/v1beta/models/gemini-model-1:generateContent",
@@ -132,7 +147,12 @@ fn each_provider_is_asked_in_its_own_way() {
             .answers(api, stream(api, &[&chunks]));
         for (request, path) in [(plain(api, false), path), (plain(api, true), streaming)] {
             let outcome = gateway.send(request);
-            assert_eq!((outcome.end, outcome.status), (End::Complete, 200), "{api}: {}", outcome.text());
+            assert_eq!(
+                (outcome.end, outcome.status),
+                (End::Complete, 200),
+                "{api}: {}",
+                outcome.text()
+            );
             let attempt = outcome.attempt();
             let headers = attempt.headers.as_ref().unwrap();
             assert_eq!(headers.text(":path").unwrap(), path);
@@ -154,7 +174,12 @@ fn an_answer_in_one_piece_is_the_clients() {
             let gateway = proxy();
             gateway.answers(api, whole("answer-call", api).in_pieces_of(size));
             let outcome = gateway.send(plain(api, false));
-            assert_eq!((outcome.end, outcome.status), (End::Complete, 200), "{api}: {}", outcome.text());
+            assert_eq!(
+                (outcome.end, outcome.status),
+                (End::Complete, 200),
+                "{api}: {}",
+                outcome.text()
+            );
             assert_eq!(outcome.headers.text("content-type").unwrap(), "application/json");
             assert_eq!(outcome.headers.text("x-tollgate-provider").unwrap(), api);
             assert_eq!(outcome.headers.text("x-tollgate-model").unwrap(), api);
@@ -165,7 +190,11 @@ fn an_answer_in_one_piece_is_the_clients() {
             assert_eq!(call["name"], "get_weather");
             let arguments: Value = serde_json::from_str(call["arguments"].as_str().unwrap()).unwrap();
             assert_eq!(arguments, json!({"city": "Paris", "unit": "c"}));
-            assert_eq!((tokens(&gateway, "input"), tokens(&gateway, "output")), (12, 9), "{api}");
+            assert_eq!(
+                (tokens(&gateway, "input"), tokens(&gateway, "output")),
+                (12, 9),
+                "{api}"
+            );
             assert_eq!(recorded(&gateway), (1, 0));
         }
     }
@@ -182,11 +211,22 @@ fn a_stream_is_the_clients_at_whichever_byte_it_is_cut() {
                 gateway.answers_now(api, reply);
                 requests += 1;
                 let outcome = gateway.send(plain(api, true));
-                assert_eq!((outcome.end, outcome.status), (End::Complete, 200), "{api}: {}", outcome.text());
+                assert_eq!(
+                    (outcome.end, outcome.status),
+                    (End::Complete, 200),
+                    "{api}: {}",
+                    outcome.text()
+                );
                 outcome
             };
             let outcome = send(stream(api, &[&bytes]));
-            assert!(outcome.headers.text("content-type").unwrap().starts_with("text/event-stream"));
+            assert!(
+                outcome
+                    .headers
+                    .text("content-type")
+                    .unwrap()
+                    .starts_with("text/event-stream")
+            );
             let (text, arguments) = said(&outcome);
             match name {
                 "answer-call" => assert_eq!(
@@ -218,11 +258,21 @@ fn a_client_of_messages_is_answered_in_its_own_words_too() {
         .answers("gemini", whole("answer-call", "gemini"))
         .answers("gemini", stream("gemini", &[&bytes]));
     let answer = gateway.send(message("gemini", false)).json();
-    assert_eq!((&answer["type"], &answer["stop_reason"]), (&json!("message"), &json!("tool_use")), "{answer}");
+    assert_eq!(
+        (&answer["type"], &answer["stop_reason"]),
+        (&json!("message"), &json!("tool_use")),
+        "{answer}"
+    );
     assert_eq!(answer["usage"]["output_tokens"], 9);
     let outcome = gateway.send(message("gemini", true));
     let text = outcome.text();
-    for event in ["message_start", "content_block_start", "content_block_delta", "message_delta", "message_stop"] {
+    for event in [
+        "message_start",
+        "content_block_start",
+        "content_block_delta",
+        "message_delta",
+        "message_stop",
+    ] {
         assert!(text.contains(&format!("event: {event}\n")), "{event} is not in {text}");
     }
     let headers = outcome.attempt().headers.clone().unwrap();
@@ -248,12 +298,24 @@ fn an_error_is_told_in_the_clients_words() {
             let reply = Reply::json(theirs, refusal["body"].to_string());
             for size in [4, 100_000] {
                 let gateway = proxy();
-                gateway.answers(api, reply.clone().in_pieces_of(size).header("x-amzn-requestid", "theirs"));
+                gateway.answers(
+                    api,
+                    reply.clone().in_pieces_of(size).header("x-amzn-requestid", "theirs"),
+                );
                 for request in [plain(api, false), plain(api, true)] {
                     let outcome = gateway.send(request);
-                    assert_eq!((outcome.end, outcome.status), (End::Complete, status), "{name} of {api}: {}", outcome.text());
+                    assert_eq!(
+                        (outcome.end, outcome.status),
+                        (End::Complete, status),
+                        "{name} of {api}: {}",
+                        outcome.text()
+                    );
                     assert_eq!(outcome.headers.text("content-type").unwrap(), "application/json");
-                    assert!(outcome.json()["error"]["message"].is_string(), "{name} of {api}: {}", outcome.text());
+                    assert!(
+                        outcome.json()["error"]["message"].is_string(),
+                        "{name} of {api}: {}",
+                        outcome.text()
+                    );
                     assert!(!outcome.headers.has("x-amzn-requestid"));
                 }
                 if api != "messages" {
@@ -283,10 +345,19 @@ fn what_cannot_be_understood_is_given_to_another_or_told() {
         let gateway = proxy();
         gateway.answers("gemini", reply).answers("first", chat_reply());
         let outcome = gateway.send(plain("gemini", false));
-        assert_eq!((outcome.end, outcome.status), (End::Complete, 502), "case {index}: {}", outcome.text());
+        assert_eq!(
+            (outcome.end, outcome.status),
+            (End::Complete, 502),
+            "case {index}: {}",
+            outcome.text()
+        );
         assert!(outcome.json()["error"]["message"].is_string());
         let outcome = gateway.send(plain("both", false));
-        assert_eq!((outcome.end, outcome.status, outcome.text()), (End::Complete, 200, chat_answer()), "case {index}");
+        assert_eq!(
+            (outcome.end, outcome.status, outcome.text()),
+            (End::Complete, 200, chat_answer()),
+            "case {index}"
+        );
         assert_eq!(outcome.attempts.len(), 2, "case {index}");
         assert_eq!(recorded(&gateway), (2, 0));
     }
@@ -300,9 +371,17 @@ fn a_request_may_pass_through_three_dialects() {
         .answers("gemini", Reply::json(503, refusal["body"].to_string()))
         .answers("first", Reply::json(500, "{}"))
         .answers("messages", whole("answer-unicode", "messages"));
-    for (shown_key, request) in [("authorization", plain("both", false)), ("x-api-key", message("both", false))] {
+    for (shown_key, request) in [
+        ("authorization", plain("both", false)),
+        ("x-api-key", message("both", false)),
+    ] {
         let outcome = gateway.send(request.clone());
-        assert_eq!((outcome.end, outcome.status), (End::Complete, 200), "{}", outcome.text());
+        assert_eq!(
+            (outcome.end, outcome.status),
+            (End::Complete, 200),
+            "{}",
+            outcome.text()
+        );
         let [gemini, first, messages] = outcome.attempts.as_slice() else {
             panic!("{:#?}", outcome.attempts)
         };
@@ -312,7 +391,9 @@ fn a_request_may_pass_through_three_dialects() {
         assert_eq!(body(messages)["model"], "messages-model-1");
         let has = |attempt: &wasm_tests::Attempt, name| attempt.headers.as_ref().unwrap().has(name);
         for attempt in [gemini, first] {
-            assert!(!has(attempt, "anthropic-version") && !has(attempt, "anthropic-beta") && !has(attempt, "x-api-key"));
+            assert!(
+                !has(attempt, "anthropic-version") && !has(attempt, "anthropic-beta") && !has(attempt, "x-api-key")
+            );
         }
         assert!(!has(first, "x-goog-api-key") && !has(messages, "authorization") && has(messages, "anthropic-version"));
         assert_eq!(
