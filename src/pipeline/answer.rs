@@ -84,6 +84,14 @@ impl Sent {
             return Heading::Passes(self.mark(reason, next));
         }
         let mut head = self.head(headers);
+        let speech = self.attempts.last().map_or(Speech::Same, |attempt| attempt.speech);
+        if speech != Speech::Same {
+            let ours: Vec<&str> = head.set.iter().map(|(name, _)| *name).collect();
+            let theirs = headers.iter().filter_map(|(name, _)| core::str::from_utf8(name).ok());
+            let foreign = theirs.filter(|name| FOREIGN_HEADERS.iter().any(|prefix| name.starts_with(prefix)));
+            let foreign = foreign.filter(|name| !ours.contains(name));
+            head.remove.extend(foreign.map(|name| Cow::Owned(name.to_owned())));
+        }
         let refusal = match status {
             401 | 403 => Some(Fault::ProviderCredential),
             // The words of others name the account that is out of patience.
@@ -94,18 +102,12 @@ impl Sent {
         if let Some(fault) = refusal {
             return Heading::Passes(self.replaced(head, fault));
         }
-        let speech = self.attempts.last().map_or(Speech::Same, |attempt| attempt.speech);
         match speech {
             Speech::Same => self.same_head(head, headers, status, ends),
             Speech::Translated(..) | Speech::Vectors(_) if ends => {
                 Heading::Passes(self.replaced(head, Fault::ProviderGarbled))
             }
             Speech::Translated(..) | Speech::Vectors(_) => {
-                let ours: Vec<&str> = head.set.iter().map(|(name, _)| *name).collect();
-                let theirs = headers.iter().filter_map(|(name, _)| core::str::from_utf8(name).ok());
-                let foreign = theirs.filter(|name| FOREIGN_HEADERS.iter().any(|prefix| name.starts_with(prefix)));
-                let foreign = foreign.filter(|name| !ours.contains(name));
-                head.remove.extend(foreign.map(|name| Cow::Owned(name.to_owned())));
                 self.foreign_head(head, headers, status);
                 Heading::Held
             }
@@ -160,7 +162,7 @@ impl Sent {
             Body::Json(ask) => ask.lacks_usage(),
             Body::Form { .. } | Body::Opaque => false,
         };
-        let more = self.attempts.len() < self.most_attempts();
+        let more = !self.past_router && self.attempts.len() < self.most_attempts();
         let Some(attempt) = self.attempts.last_mut() else {
             return Heading::Passes(head);
         };
@@ -262,6 +264,21 @@ impl Sent {
         head
     }
 
+    /// Our answer in the place of a provider's that has no body: there is nothing that it could replace, and it has to be
+    /// told as a whole. Once, and where there is none, nothing.
+    pub fn untold(&mut self) -> Option<Answer> {
+        let attempt = self.attempts.last_mut()?;
+        attempt.replacement.take()?;
+        let attempt = self.attempts.last()?;
+        let mut answer = attempt
+            .fault
+            .as_ref()?
+            .answer(self.arrival.dialect, &self.arrival.request_id);
+        answer.headers.extend(retry_after(attempt.wait, answer.status));
+        answer.headers.extend(self.told_headers());
+        Some(answer)
+    }
+
     /// Whether the time of the next chunk matters: until the first token of a stream, and at the end.
     pub fn wants_time(&self) -> bool {
         self.attempts.last().is_some_and(|attempt| {
@@ -343,6 +360,7 @@ impl Sent {
         } else if !self.begun() {
             self.begin_unseen();
         }
+        self.past_router = true;
         Answering::Unread
     }
 

@@ -133,7 +133,7 @@ impl Sent {
         let failover = self.failover();
         let latest = self.attempts.last()?;
         let spent = now.since(self.arrival.since);
-        if self.attempts.len() >= self.most_attempts() || spent >= nanoseconds(failover.total) {
+        if self.past_router || self.attempts.len() >= self.most_attempts() || spent >= nanoseconds(failover.total) {
             return None;
         }
         let untried = |index: &usize| !self.attempts.iter().any(|attempt| attempt.index == *index);

@@ -21,6 +21,8 @@ mod configure;
 mod cost;
 #[path = "module/crash.rs"]
 mod crash;
+#[path = "module/credentials.rs"]
+mod credentials;
 #[path = "module/departures.rs"]
 mod departures;
 #[path = "module/exchange.rs"]
@@ -49,6 +51,8 @@ mod set_aside;
 mod status;
 #[path = "module/told.rs"]
 mod told;
+#[path = "module/translation.rs"]
+mod translation;
 #[path = "module/unheld.rs"]
 mod unheld;
 #[path = "module/workers.rs"]

@@ -34,7 +34,12 @@ fn tried_first(gateway: &Gateway, requests: usize) -> usize {
     (0..requests)
         .filter(|_| {
             let outcome = gateway.send(chat("gpt-4o"));
-            assert_eq!((outcome.end, outcome.status), (End::Complete, 200), "{}", outcome.text());
+            assert_eq!(
+                (outcome.end, outcome.status),
+                (End::Complete, 200),
+                "{}",
+                outcome.text()
+            );
             first_of(&outcome) == "first"
         })
         .count()
@@ -117,7 +122,13 @@ fn what_a_client_did_wrong_does_not_count() {
         gateway.send_and_hang_up(chat("gpt-4o"), 2);
     }
     assert_eq!(shown(&gateway, "first"), 100);
-    assert!(gateway.process.series().iter().all(|series| series.name != "tollgate_provider_rests_total"));
+    assert!(
+        gateway
+            .process
+            .series()
+            .iter()
+            .all(|series| series.name != "tollgate_provider_rests_total")
+    );
 }
 
 #[test]
@@ -177,7 +188,10 @@ fn what_a_provider_says_of_its_own_limits_is_shown() {
     for (quota, limit, remaining) in [("requests", 5_000, 4_999), ("tokens", 80_000, 79_000)] {
         let labels = [("provider", "first"), ("quota", quota)];
         assert_eq!(gateway.process.metric("tollgate_provider_quota", &labels), limit);
-        assert_eq!(gateway.process.metric("tollgate_provider_quota_remaining", &labels), remaining);
+        assert_eq!(
+            gateway.process.metric("tollgate_provider_quota_remaining", &labels),
+            remaining
+        );
     }
 }
 

@@ -77,7 +77,8 @@ fn settled(gateway: &Gateway, requests: u64) {
 }
 
 fn error(code: &str) -> String {
-    json!({"error": {"message": "It is as it is.", "type": "invalid_request_error", "param": null, "code": code}}).to_string()
+    json!({"error": {"message": "It is as it is.", "type": "invalid_request_error", "param": null, "code": code}})
+        .to_string()
 }
 
 fn stream_error() -> String {
@@ -105,27 +106,55 @@ fn each_reason_has_its_name_and_the_client_sees_none_of_it() {
         ("connect", "second", Reply::reset()),
         ("interrupted", "second", cut()),
         ("timeout", "second", Reply::silence()),
-        ("rate_limited", "second", Reply::json(429, error("rate_limit_exceeded")).header("retry-after", "7")),
+        (
+            "rate_limited",
+            "second",
+            Reply::json(429, error("rate_limit_exceeded")).header("retry-after", "7"),
+        ),
         ("exhausted", "second", Reply::json(402, error("billing"))),
-        ("server_error", "second", Reply::json(503, "<html>").header("retry-after", "7")),
+        (
+            "server_error",
+            "second",
+            Reply::json(503, "<html>").header("retry-after", "7"),
+        ),
         ("server_error", "second", Reply::json(500, "{}")),
         ("server_error", "second", Reply::status(529)),
         ("server_error", "second", Reply::json(408, "{}")),
-        ("error_in_answer", "second", Reply::json(200, json!({"error": {"message": "Internal.", "code": 500}}).to_string())),
+        (
+            "error_in_answer",
+            "second",
+            Reply::json(200, json!({"error": {"message": "Internal.", "code": 500}}).to_string()),
+        ),
         ("credential", "second", Reply::json(401, error("invalid_api_key"))),
         ("credential", "second", Reply::json(403, "{}")),
         ("not_found", "second", Reply::json(404, error("model_not_found"))),
-        ("context_window", "third", Reply::json(400, error("context_length_exceeded"))),
+        (
+            "context_window",
+            "third",
+            Reply::json(400, error("context_length_exceeded")),
+        ),
         ("content_filter", "second", Reply::json(400, error("content_filter"))),
     ];
     for (index, (reason, to, reply)) in cases.into_iter().enumerate() {
         for pieces in [10_000, 3] {
             let what = format!("case {index}, {reason}, in pieces of {pieces}");
-            let body = matches!(reason, "not_found" | "context_window" | "content_filter" | "error_in_answer");
-            let reply = if body { reply.clone().in_pieces_of(pieces) } else { reply.clone() };
+            let body = matches!(
+                reason,
+                "not_found" | "context_window" | "content_filter" | "error_in_answer"
+            );
+            let reply = if body {
+                reply.clone().in_pieces_of(pieces)
+            } else {
+                reply.clone()
+            };
             let gateway = failing(&tolerant(), reply);
             let outcome = gateway.send(chat("gpt-4o"));
-            assert_eq!((outcome.end, outcome.status), (End::Complete, 200), "{what}: {}", outcome.text());
+            assert_eq!(
+                (outcome.end, outcome.status),
+                (End::Complete, 200),
+                "{what}: {}",
+                outcome.text()
+            );
             assert_eq!(outcome.text(), chat_answer(), "{what}");
             assert_eq!(clusters(&outcome), ["first", to], "{what}");
             assert_eq!(moves(&gateway), [moved("first", to, reason)], "{what}");
@@ -148,22 +177,37 @@ fn a_stream_moves_on_until_its_first_token() {
         ("timeout", Reply::silence()),
         ("interrupted", Reply::stream(beginning()).cut_after(0)),
         ("interrupted", Reply::stream(beginning()).cut_after(1)),
-        ("timeout", Reply::stream(beginning()).each_after(Duration::from_secs(100))),
+        (
+            "timeout",
+            Reply::stream(beginning()).each_after(Duration::from_secs(100)),
+        ),
         ("error_in_answer", Reply::stream([stream_error()])),
         ("error_in_answer", Reply::stream(beginning().chain([stream_error()]))),
         ("error_in_answer", Reply::stream(beginning())),
         ("rate_limited", Reply::json(429, "{}")),
         ("server_error", Reply::json(500, "{}")),
     ];
-    let expected: String = chat_events(5).into_iter().filter(|event| *event != usage_event()).collect();
+    let expected: String = chat_events(5)
+        .into_iter()
+        .filter(|event| *event != usage_event())
+        .collect();
     for (index, (reason, reply)) in cases.into_iter().enumerate() {
         let gateway = failing(&document_of_three(), reply);
         gateway.answers_now("second", Reply::stream(chat_events(5)));
         let outcome = gateway.send(chat_stream("gpt-4o"));
-        assert_eq!((outcome.end, outcome.status), (End::Complete, 200), "case {index}: {}", outcome.text());
+        assert_eq!(
+            (outcome.end, outcome.status),
+            (End::Complete, 200),
+            "case {index}: {}",
+            outcome.text()
+        );
         assert_eq!(outcome.text(), expected, "case {index}");
         assert_eq!(moves(&gateway), [moved("first", "second", reason)], "case {index}");
-        assert_eq!(outcome.headers.text("x-tollgate-provider").unwrap(), "second", "case {index}");
+        assert_eq!(
+            outcome.headers.text("x-tollgate-provider").unwrap(),
+            "second",
+            "case {index}"
+        );
         settled(&gateway, 1);
     }
 }
@@ -175,7 +219,10 @@ fn nothing_moves_on_because_of_what_the_client_did_wrong() {
             let body = error("unknown_parameter");
             let gateway = failing(&document_of_three(), Reply::json(status, &body).in_pieces_of(pieces));
             let outcome = gateway.send(chat("gpt-4o"));
-            assert_eq!((outcome.end, outcome.status, outcome.text()), (End::Complete, status, body));
+            assert_eq!(
+                (outcome.end, outcome.status, outcome.text()),
+                (End::Complete, status, body)
+            );
             assert_eq!(clusters(&outcome), ["first"], "{status}");
             assert_eq!(moves(&gateway), [], "{status}");
             settled(&gateway, 1);
@@ -202,7 +249,10 @@ fn another_credential_is_tried_before_another_provider() {
         headers.map(|headers| headers.text("authorization").unwrap()).collect()
     };
     let bearer = |credentials: &[&str]| -> Vec<String> {
-        credentials.iter().map(|credential| format!("Bearer {credential}")).collect()
+        credentials
+            .iter()
+            .map(|credential| format!("Bearer {credential}"))
+            .collect()
     };
     let gateway = failing(&document, Reply::json(429, "{}").header("retry-after", "30"));
     gateway.answers("first", chat_reply());
@@ -217,7 +267,10 @@ fn another_credential_is_tried_before_another_provider() {
 
     let gateway = failing(&document, Reply::json(429, "{}"));
     let outcome = gateway.send(chat("gpt-4o"));
-    assert_eq!((outcome.status, clusters(&outcome)), (200, vec!["first", "first", "second"]));
+    assert_eq!(
+        (outcome.status, clusters(&outcome)),
+        (200, vec!["first", "first", "second"])
+    );
     assert_eq!(
         shown(&outcome),
         bearer(&[FIRST_CREDENTIAL, THIRD_CREDENTIAL, SECOND_CREDENTIAL])
@@ -230,10 +283,27 @@ fn another_credential_is_tried_before_another_provider() {
 #[test]
 fn a_refusal_of_the_last_is_told_in_our_words() {
     let cases = [
-        (Reply::json(429, r#"{"error":{"message":"org-secret is over its limit"}}"#).header("retry-after", "7"), 429, Some("7")),
-        (Reply::json(401, r#"{"error":{"message":"org-secret: bad key sk-f***"}}"#).header("www-authenticate", "org-secret"), 502, None),
-        (Reply::json(403, r#"{"error":{"message":"org-secret may not"}}"#), 502, None),
-        (Reply::json(402, r#"{"error":{"message":"org-secret has no money"}}"#), 503, Some("1")),
+        (
+            Reply::json(429, r#"{"error":{"message":"org-secret is over its limit"}}"#).header("retry-after", "7"),
+            429,
+            Some("7"),
+        ),
+        (
+            Reply::json(401, r#"{"error":{"message":"org-secret: bad key sk-f***"}}"#)
+                .header("www-authenticate", "org-secret"),
+            502,
+            None,
+        ),
+        (
+            Reply::json(403, r#"{"error":{"message":"org-secret may not"}}"#),
+            502,
+            None,
+        ),
+        (
+            Reply::json(402, r#"{"error":{"message":"org-secret has no money"}}"#),
+            503,
+            Some("1"),
+        ),
     ];
     for (reply, status, retry_after) in cases {
         let gateway = failing(&document_of_three(), reply.clone());
@@ -241,7 +311,12 @@ fn a_refusal_of_the_last_is_told_in_our_words() {
         let outcome = gateway.send(chat("gpt-4o"));
         assert_eq!(clusters(&outcome), ["first", "second", "third"]);
         assert_eq!(outcome.headers.text("retry-after").as_deref(), retry_after, "{status}");
-        assert_eq!((outcome.end, outcome.status), (End::Complete, status), "{}", outcome.text());
+        assert_eq!(
+            (outcome.end, outcome.status),
+            (End::Complete, status),
+            "{}",
+            outcome.text()
+        );
         assert!(outcome.json()["error"]["message"].is_string());
         assert!(!outcome.text().contains("org-secret") && !outcome.headers.mention("org-secret"));
         assert_eq!(outcome.headers.text("x-tollgate-attempts").unwrap(), "3");
@@ -269,8 +344,15 @@ fn attempts_are_bounded_in_number_and_in_time() {
         }
         let outcome = gateway.send(chat("gpt-4o"));
         assert_eq!(clusters(&outcome), tried, "{failover}");
-        assert_eq!((outcome.end, outcome.status, outcome.text().as_str()), (End::Complete, 503, answer), "{failover}");
-        assert_eq!(outcome.headers.text("x-tollgate-attempts").unwrap(), tried.len().to_string());
+        assert_eq!(
+            (outcome.end, outcome.status, outcome.text().as_str()),
+            (End::Complete, 503, answer),
+            "{failover}"
+        );
+        assert_eq!(
+            outcome.headers.text("x-tollgate-attempts").unwrap(),
+            tried.len().to_string()
+        );
         assert_eq!(moves(&gateway).len(), tried.len() - 1, "{failover}");
         settled(&gateway, 1);
     }
@@ -290,7 +372,10 @@ fn silence_is_waited_for_as_long_as_the_document_says() {
         }
         // All of them: the client is told.
         let outcome = gateway.send(request);
-        assert_eq!((outcome.end, outcome.status, outcome.attempts.len()), (End::Complete, 504, 3));
+        assert_eq!(
+            (outcome.end, outcome.status, outcome.attempts.len()),
+            (End::Complete, 504, 3)
+        );
         assert!(!outcome.text().contains("Envoy"), "{}", outcome.text());
         settled(&gateway, 2);
     }
@@ -307,7 +392,10 @@ fn a_held_stream_is_let_go_at_its_first_token() {
     }
     for token in 1..=5 {
         assert!(exchange.step());
-        assert_eq!(String::from_utf8_lossy(exchange.received()), chat_events(5)[..=token].concat());
+        assert_eq!(
+            String::from_utf8_lossy(exchange.received()),
+            chat_events(5)[..=token].concat()
+        );
     }
     let outcome = exchange.run();
     assert_eq!((outcome.end, clusters(&outcome)), (End::Complete, vec!["first"]));
@@ -326,7 +414,10 @@ fn a_held_stream_is_let_go_at_its_first_token() {
 #[test]
 fn a_stream_is_the_same_held_or_not_however_it_is_cut() {
     let stream = chat_events(1).concat();
-    let expected: String = chat_events(1).into_iter().filter(|event| *event != usage_event()).collect();
+    let expected: String = chat_events(1)
+        .into_iter()
+        .filter(|event| *event != usage_event())
+        .collect();
     let gateway = failing(&document_of_three(), Reply::silence());
     for cut in 1..stream.len() {
         let (head, tail) = stream.as_bytes().split_at(cut);
@@ -343,24 +434,45 @@ fn trailers_end_a_held_answer_as_a_last_chunk_would() {
     let trailers = || Headers::from([("x-trailer", "1")]);
     let whole = failing(&document_of_three(), chat_reply().trailers(trailers()));
     let outcome = whole.send(chat("gpt-4o"));
-    assert_eq!((outcome.end, outcome.status, outcome.text()), (End::Complete, 200, chat_answer()));
-    assert_eq!(whole.process.metric("tollgate_cost_nanodollars_total", &[("provider", "first")]), CHAT_COST);
+    assert_eq!(
+        (outcome.end, outcome.status, outcome.text()),
+        (End::Complete, 200, chat_answer())
+    );
+    assert_eq!(
+        whole
+            .process
+            .metric("tollgate_cost_nanodollars_total", &[("provider", "first")]),
+        CHAT_COST
+    );
     settled(&whole, 1);
 
     for (reason, reply) in [
         ("not_found", Reply::json(404, error("model_not_found"))),
-        ("error_in_answer", Reply::json(200, json!({"error": {"message": "Internal."}}).to_string())),
+        (
+            "error_in_answer",
+            Reply::json(200, json!({"error": {"message": "Internal."}}).to_string()),
+        ),
         ("error_in_answer", Reply::stream([stream_error()])),
     ] {
         let gateway = failing(&document_of_three(), reply.trailers(trailers()));
         let outcome = gateway.send(chat("gpt-4o"));
-        assert_eq!((outcome.end, outcome.status, outcome.text()), (End::Complete, 200, chat_answer()), "{reason}");
+        assert_eq!(
+            (outcome.end, outcome.status, outcome.text()),
+            (End::Complete, 200, chat_answer()),
+            "{reason}"
+        );
         assert_eq!(moves(&gateway), [moved("first", "second", reason)]);
         settled(&gateway, 1);
     }
-    let unchanged = failing(&document_of_three(), Reply::json(400, error("bad")).trailers(trailers()));
+    let unchanged = failing(
+        &document_of_three(),
+        Reply::json(400, error("bad")).trailers(trailers()),
+    );
     let outcome = unchanged.send(chat("gpt-4o"));
-    assert_eq!((outcome.end, outcome.status, outcome.text()), (End::Complete, 400, error("bad")));
+    assert_eq!(
+        (outcome.end, outcome.status, outcome.text()),
+        (End::Complete, 400, error("bad"))
+    );
 }
 
 #[test]
@@ -441,16 +553,77 @@ fn an_attempt_in_a_newer_vm_is_shown_the_credential_of_its_own_cluster() {
         gateway.worker.renew_vm();
         assert!(gateway.configure(&document_of_three()));
         let outcome = exchange.run();
-        assert_eq!((outcome.end, outcome.status), (End::Complete, 200), "{renewed_after}: {}", outcome.text());
+        assert_eq!(
+            (outcome.end, outcome.status),
+            (End::Complete, 200),
+            "{renewed_after}: {}",
+            outcome.text()
+        );
         assert_eq!(outcome.text(), chat_answer(), "{renewed_after}");
         assert_eq!(clusters(&outcome), ["first", "second", "third"], "{renewed_after}");
-        for (attempt, credential) in outcome.attempts.iter().zip([FIRST_CREDENTIAL, SECOND_CREDENTIAL, THIRD_CREDENTIAL]) {
+        for (attempt, credential) in
+            outcome
+                .attempts
+                .iter()
+                .zip([FIRST_CREDENTIAL, SECOND_CREDENTIAL, THIRD_CREDENTIAL])
+        {
             let headers = attempt.headers.as_ref().unwrap();
-            assert_eq!(headers.text("authorization").unwrap(), format!("Bearer {credential}"), "{renewed_after}");
+            assert_eq!(
+                headers.text("authorization").unwrap(),
+                format!("Bearer {credential}"),
+                "{renewed_after}"
+            );
         }
         assert!(!outcome.headers.has("x-tollgate-retry"), "{renewed_after}");
-        assert_eq!(outcome.headers.text("x-tollgate-provider").unwrap(), "third", "{renewed_after}");
+        assert_eq!(
+            outcome.headers.text("x-tollgate-provider").unwrap(),
+            "third",
+            "{renewed_after}"
+        );
         assert_eq!(recorded(&gateway), (1, 0), "{renewed_after}");
+    }
+}
+
+#[test]
+fn an_answer_of_a_newer_vm_is_what_it_is_where_only_its_body_says_what_is_wrong() {
+    // The gateway role reads it, behind the router: another attempt cannot be begun from there.
+    let replies = [
+        Reply::json(404, error("model_not_found")),
+        Reply::json(
+            200,
+            json!({"error": {"message": "Internal.", "type": "server_error"}}).to_string(),
+        ),
+        Reply::json(400, error("context_length_exceeded")),
+    ];
+    for reply in replies {
+        let gateway = failing(&tolerant(), reply.clone().in_pieces_of(9));
+        let mut exchange = gateway.begin(chat("gpt-4o"));
+        assert!(exchange.step());
+        gateway.worker.renew_vm();
+        assert!(gateway.configure(&tolerant()));
+        let outcome = exchange.run();
+        assert_eq!((outcome.end, clusters(&outcome)), (End::Complete, vec!["first"]));
+        assert!(!outcome.headers.has("x-tollgate-retry"), "{:?}", outcome.headers);
+        assert!(outcome.json()["error"]["message"].is_string(), "{}", outcome.text());
+        assert_eq!(moves(&gateway), []);
+        assert_eq!(recorded(&gateway), (1, 0));
+    }
+}
+
+#[test]
+fn an_answer_without_a_body_is_told_in_our_words_all_the_same() {
+    for status in [401, 402, 403, 429] {
+        let gateway = start(&document());
+        gateway.answers("second", Reply::status(status));
+        let outcome = gateway.send(chat("gpt-4o-mini"));
+        assert_eq!(outcome.end, End::Complete);
+        assert!(
+            outcome.json()["error"]["message"].is_string(),
+            "{status}: {}",
+            outcome.text()
+        );
+        assert_eq!(outcome.headers.text("x-tollgate-provider").unwrap(), "second");
+        assert_eq!(recorded(&gateway), (1, 0));
     }
 }
 
@@ -467,7 +640,12 @@ fn a_newer_configuration_that_does_not_know_the_provider_sends_it_nothing() {
     gateway.worker.renew_vm();
     assert!(gateway.configure(&smaller));
     let outcome = exchange.run();
-    assert_eq!((outcome.end, outcome.status), (End::Complete, 500), "{}", outcome.text());
+    assert_eq!(
+        (outcome.end, outcome.status),
+        (End::Complete, 500),
+        "{}",
+        outcome.text()
+    );
     assert!(outcome.attempts[1].headers.is_none());
     assert_eq!(recorded(&gateway), (1, 0));
 }
@@ -478,7 +656,9 @@ fn requests_that_hold_no_conversation_move_on_by_status() {
     document["models"]["embed"] = json!({"targets": [{"provider": "first"}, {"provider": "second"}]});
     let gateway = start(&document);
     let answer = json!({"object": "list", "data": [], "usage": {"prompt_tokens": 3, "total_tokens": 3}}).to_string();
-    gateway.answers("first", Reply::json(500, "{}")).answers("second", Reply::json(200, &answer));
+    gateway
+        .answers("first", Reply::json(500, "{}"))
+        .answers("second", Reply::json(200, &answer));
     let request = Request::post("/v1/embeddings")
         .bearer(AGENT_KEY)
         .json(json!({"model": "embed", "input": "x"}).to_string());
