@@ -76,6 +76,11 @@ impl Quota {
 
 /// Reads what the headers of an answer say.
 pub fn quota(headers: &Headers) -> Quota {
+    // Most providers say nothing, and every answer is looked at.
+    let says = |name: &[u8]| name.starts_with(b"x-ratelimit-") || name.starts_with(b"anthropic-ratelimit-");
+    if !headers.iter().any(|(name, _)| says(name)) {
+        return Quota::default();
+    }
     let number = |name: &str| headers.text(name)?.trim().parse::<u64>().ok();
     let all = HEADERS.map(|places| {
         let found = places.into_iter().flatten().map(|(limit, remaining)| Left {
