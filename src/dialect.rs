@@ -2,7 +2,8 @@
 //!
 //! In: the raw JSON of a usage object. Out: [`Usage`](crate::usage::Usage) in its disjoint classes. Where that object
 //! stands in a reply is the meter's business; what its numbers mean is decided here, one file a dialect.
-//! What a model is told of an answer's form where its provider does not enforce it is the same for all (`form`).
+//! What a model is told of an answer's form where its provider does not enforce it is the same for all (`form`); what is
+//! known of the Claude models is the same whoever offers them (`claude`).
 
 use serde::{Deserialize, Serialize};
 
@@ -10,6 +11,7 @@ use crate::conversation::Refusal;
 
 pub mod anthropic;
 pub mod chat;
+mod claude;
 pub mod converse;
 mod form;
 pub mod gemini;

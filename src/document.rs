@@ -28,7 +28,7 @@ pub use entries::Entries;
 pub use keys::{Key, Operator, PerModel, Team};
 pub use limits::{Limit, LimitRaise, LimitThen, Limits, Mode, Then};
 pub use loop_guard::{KeyLoopGuard, LoopGuard, Steps};
-pub use provider::{Credential, Facts, Provider, TranslateTo, Untranslatable};
+pub use provider::{Credential, Facts, HealthCheck, Provider, TranslateTo, Untranslatable};
 pub use routing::{Failover, Health, Order};
 
 /// Tollgate's configuration: providers, models, keys and prices.

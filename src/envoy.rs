@@ -17,18 +17,30 @@ use sha2::{Digest, Sha256};
 use crate::document::Document;
 use crate::world::World;
 
+mod ahead;
 mod bootstrap;
 mod cluster;
+mod credential;
 mod filter;
+mod health;
 mod listener;
 mod route;
 mod stats;
+mod upstream;
+mod version;
+
+pub use ahead::losses;
+pub use version::Version;
 
 /// `vm_id` of both roles: what makes them share a VM, and with it shared data and metrics.
 pub const VM_ID: &str = "tollgate";
 
 /// Filter state that names the cluster of the next attempt; set by the module as property `tollgate.cluster`.
 pub const CLUSTER_KEY: &str = "wasm.tollgate.cluster";
+
+/// Filter state that names the providers of all attempts, for an Envoy that cannot choose for each; set by the module as
+/// property `tollgate.order`.
+pub const ORDER_KEY: &str = "wasm.tollgate.order";
 
 /// Request header by which an attempt's answer asks for the next attempt.
 pub const RETRY_HEADER: &str = "x-tollgate-retry";
@@ -49,6 +61,8 @@ pub struct Site {
     pub access_log: Option<PathBuf>,
     /// How long a request may be silent in both directions before it is cut, in seconds.
     pub stream_idle_seconds: u64,
+    /// Which Envoy it is.
+    pub envoy: Version,
 }
 
 impl Site {
@@ -64,6 +78,7 @@ impl Site {
             ca_file: ca_file.into(),
             access_log: None,
             stream_idle_seconds: Self::STREAM_IDLE_SECONDS,
+            envoy: Version::NEWEST,
         }
     }
 
@@ -128,6 +143,9 @@ pub struct Rendered {
     /// What it watches, each a discovery response. A configuration without providers, or with headers that are not held,
     /// has no [`Part::ProviderFilter`].
     pub parts: BTreeMap<Part, Value>,
+    /// What else it watches, by the names of the files: where the credentials are that it adds itself. They have to be
+    /// there before [`Part::Clusters`], which refers to them.
+    pub secrets: BTreeMap<String, Value>,
 }
 
 /// Writes Envoy's configuration for one document.
@@ -145,9 +163,13 @@ pub fn render(text: &str, document: &Document, world: &World, site: &Site) -> Re
         .providers
         .iter()
         .map(|provider| cluster::cluster(provider, world.hold_headers, site));
+    let ahead = match orders_ahead(world, site) {
+        true => ahead::clusters(world, site),
+        false => Vec::new(),
+    };
     let mut parts = BTreeMap::from([
-        (Part::Clusters, discovery(clusters)),
-        (Part::Routes, discovery([route::routes(world)])),
+        (Part::Clusters, discovery(clusters.chain(ahead))),
+        (Part::Routes, discovery([route::routes(world, site)])),
         (Part::GatewayFilter, discovery([filters.role("gateway")])),
         (Part::Listeners, discovery([listener::listener(world, site)])),
     ]);
@@ -157,6 +179,7 @@ pub fn render(text: &str, document: &Document, world: &World, site: &Site) -> Re
     Rendered {
         bootstrap: bootstrap::bootstrap(world, site),
         parts,
+        secrets: world.providers.iter().filter_map(credential::secret).collect(),
     }
 }
 
@@ -176,6 +199,11 @@ impl Rendered {
         }
         bridge
     }
+}
+
+/// Whether all providers of a request have to be named before its first attempt.
+fn orders_ahead(world: &World, site: &Site) -> bool {
+    world.hold_headers && !site.envoy.chooses_for_each_attempt()
 }
 
 /// A part's version, as Envoy reports it once it is in force.

@@ -12,6 +12,9 @@ use crate::endpoint::Endpoint;
 pub const PROPERTY: &str = "tollgate.handoff";
 /// The property (`wasm.tollgate.cluster`) that names the cluster of the attempt to come.
 pub const CLUSTER_PROPERTY: &str = "tollgate.cluster";
+/// The property (`wasm.tollgate.order`) that names the providers of all attempts to come, for a host that has to know them
+/// ahead ([`crate::world::World::orders_ahead`]).
+pub const ORDER_PROPERTY: &str = "tollgate.order";
 
 /// Where an exchange's state is: a VM, by a number it drew when it started, and the exchange's number in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

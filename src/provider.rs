@@ -4,7 +4,8 @@
 //! this provider. It knows neither bodies nor how an answer is read; that is the dialect's.
 //!
 //! [`auth`] says how a provider wants to be shown who asks, [`credential`] holds what it is shown, [`facts`] is where
-//! providers of one dialect differ, and [`catalogue`] has all that for the providers that are known by name.
+//! providers of one dialect differ, [`health_check`] how it is asked whether it is there, and [`catalogue`] has what there
+//! is to know of the providers that are known by name.
 
 use std::sync::Arc;
 
@@ -16,10 +17,12 @@ pub mod auth;
 pub mod catalogue;
 pub mod credential;
 pub mod facts;
+pub mod health_check;
 
 pub use auth::Auth;
 pub use credential::{Credential, CredentialSource, Secret, SecretError};
 pub use facts::{Embeddings, Facts, MaxTokens};
+pub use health_check::HealthCheck;
 
 /// One provider. Its name is also the name of its cluster in Envoy.
 #[derive(Debug)]
@@ -52,6 +55,8 @@ pub struct Provider {
     pub rules: Option<Arc<Rules>>,
     /// When it is left alone because it fails.
     pub health: health::rule::Rule,
+    /// How Envoy finds out by itself whether it is there, if it does.
+    pub health_check: Option<HealthCheck>,
 }
 
 impl Provider {

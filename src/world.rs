@@ -39,6 +39,9 @@ pub struct World {
     pub admin: SocketAddr,
     /// Whether the host can hold a request's headers until its body is read.
     pub hold_headers: bool,
+    /// Whether the host cannot choose the cluster of each attempt anew: it is told the providers of all attempts before the
+    /// first, and chooses among them itself.
+    pub orders_ahead: bool,
     /// The largest request body accepted, in bytes.
     pub max_body_bytes: usize,
     /// The most metric series created.
@@ -77,6 +80,9 @@ pub struct World {
     /// Where a raise is written, and when it is over.
     raises: Vec<(String, UnixSeconds)>,
 }
+
+/// The environment variable by which whoever configures the host says [`World::orders_ahead`]: `1`.
+pub const ORDERS_AHEAD: &str = "TOLLGATE_ORDERS_AHEAD";
 
 /// A provider of one [`World`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -164,18 +164,59 @@ fn envoy_accepts_every_variant() {
         "address": {"dialect": "anthropic", "endpoint": "https://[2001:db8::1]:8443/x"},
         "loopback": {"dialect": "anthropic", "endpoint": "http://127.0.0.1:8001"},
     });
+    let added = json!({
+        "bedrock": {"settings": {"region": "eu-west-1"}},
+        "vertex": {"dialect": "openai", "endpoint": "https://llm.example.com/v1", "auth": "oauth",
+                   "credential": {"file": "/etc/ssl/certs/ca-certificates.crt"}},
+        "checked": {"dialect": "openai", "endpoint": "https://10.0.0.7:8000/v1",
+                    "health_check": {"path": "/health", "interval": "5s"}},
+        "plain": {"dialect": "openai", "endpoint": "http://10.0.0.8:8000/v1"},
+    });
+    let targets = |names: &[&str]| -> Vec<Value> { names.iter().map(|name| json!({"provider": name})).collect() };
+    let models = json!({"two": {"targets": targets(&["plain", "checked"])}, "three": {"targets": targets(&["bedrock", "checked", "plain"])}});
     let ca = fs::exists("/etc/ssl/certs/ca-certificates.crt").unwrap();
-    for (name, document) in [
-        ("held", json!({ "providers": providers })),
-        ("not held", json!({ "hold_headers": false, "providers": providers })),
-        ("empty", json!({ "listen": "[::1]:4000", "providers": {} })),
+    for (name, envoy_version, document) in [
+        ("held", "1.40", json!({ "providers": providers })),
+        (
+            "not held",
+            "1.40",
+            json!({ "hold_headers": false, "providers": providers }),
+        ),
+        ("empty", "1.40", json!({ "listen": "[::1]:4000", "providers": {} })),
+        ("added by Envoy", "1.40", json!({ "providers": added })),
+        (
+            "added by Envoy, not held",
+            "1.40",
+            json!({ "hold_headers": false, "providers": added }),
+        ),
+        (
+            "as for an older one",
+            "1.38",
+            json!({ "providers": added, "models": models }),
+        ),
+        (
+            "as for the oldest",
+            "1.35",
+            json!({ "providers": added, "models": models }),
+        ),
     ] {
         eprintln!("{name}");
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("tollgate.json");
         fs::write(&path, document.to_string()).unwrap();
         let run = directory.path().join("run");
-        rendered_into(&run, &path, &["--access-log", "/dev/null", "--idle-timeout", "300"]);
+        rendered_into(
+            &run,
+            &path,
+            &[
+                "--access-log",
+                "/dev/null",
+                "--idle-timeout",
+                "300",
+                "--envoy",
+                envoy_version,
+            ],
+        );
         accepts(&envoy, &run.join("bootstrap.json"));
         if ca {
             let whole = directory.path().join("inlined.json");

@@ -79,6 +79,28 @@ pub struct Provider {
     /// When it is left alone because it fails. What is left out is as in the document's own `health`.
     #[serde(default)]
     pub health: Option<Health>,
+
+    /// A request that Envoy itself makes again and again to find out whether the provider is there. Public providers have
+    /// nothing for that; a server of your own has, such as vLLM's `/health`. Default: none.
+    #[serde(default)]
+    pub health_check: Option<HealthCheck>,
+}
+
+/// A question whose answer says whether a provider is there: a status from 200 to 299.
+#[derive(Clone, Debug, Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct HealthCheck {
+    /// The path that is asked for, with the endpoint's host and without a credential, for example `/health`. The endpoint's
+    /// own path does not stand before it.
+    #[cfg_attr(not(target_arch = "wasm32"), schemars(regex(pattern = r"^/")))]
+    pub path: String,
+
+    /// How long after one answer it is asked again, from a second to an hour: a whole number and `s`, `m` or `h`. Default:
+    /// `10s`.
+    #[serde(default)]
+    #[cfg_attr(not(target_arch = "wasm32"), schemars(regex(pattern = r"^[0-9]+[smhd]$")))]
+    pub interval: Option<String>,
 }
 
 /// What becomes of what a provider's API has no words for.

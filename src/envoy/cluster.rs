@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use serde_json::{Map, Value, json};
 
 use super::listener::CONNECTION_BUFFER_BYTES;
-use super::{Part, Site, discovered_filter, discovery, socket_address};
+use super::{Site, ahead, discovery, health, socket_address, upstream};
 use crate::provider::{Origin, Provider};
 
 /// Requests, connections and retries at once. Envoy's defaults (1024 requests, 3 retries) suit services that answer in
@@ -13,7 +13,7 @@ use crate::provider::{Origin, Provider};
 const CONCURRENCY: u64 = 100_000;
 
 /// How long a connection may take, TLS included, before the next provider is tried.
-const CONNECT_TIMEOUT: &str = "5s";
+pub(super) const CONNECT_TIMEOUT: &str = "5s";
 
 pub(super) fn cluster(provider: &Provider, hold_headers: bool, site: &Site) -> Value {
     let origin = &provider.endpoint;
@@ -25,27 +25,26 @@ pub(super) fn cluster(provider: &Provider, hold_headers: bool, site: &Site) -> V
     set("name", json!(provider.name));
     set("connect_timeout", json!(CONNECT_TIMEOUT));
     set("per_connection_buffer_limit_bytes", json!(CONNECTION_BUFFER_BYTES));
-    if origin.host.parse::<IpAddr>().is_ok() {
-        set("type", json!("STATIC"));
-        set("load_assignment", assignment(provider, false));
-    } else {
-        set("cluster_type", by_name());
-        set("load_assignment", assignment(provider, true));
+    let is_address = origin.host.parse::<IpAddr>().is_ok();
+    match is_address {
+        true => set("type", json!("STATIC")),
+        false => set("cluster_type", by_name()),
+    }
+    // As a member of an aggregate it is followed by other members instead.
+    let ahead = hold_headers && !site.envoy.chooses_for_each_attempt();
+    let followed = ahead && ahead::joins(provider);
+    let may_be_empty = !is_address || provider.health_check.is_some();
+    set(
+        "load_assignment",
+        assignment(provider, may_be_empty && !followed, ahead),
+    );
+    if let Some(check) = &provider.health_check {
+        set("health_checks", health::checks(check, origin));
     }
     if origin.tls {
         set("transport_socket", tls(origin, site));
     }
-    set(
-        "circuit_breakers",
-        json!({
-            "thresholds": [{
-                "max_connections": CONCURRENCY,
-                "max_pending_requests": CONCURRENCY,
-                "max_requests": CONCURRENCY,
-                "max_retries": CONCURRENCY,
-            }],
-        }),
-    );
+    set("circuit_breakers", circuit_breakers());
     set(
         "outlier_detection",
         json!({
@@ -66,9 +65,34 @@ pub(super) fn cluster(provider: &Provider, hold_headers: bool, site: &Site) -> V
     );
     set(
         "typed_extension_protocol_options",
-        protocols(origin.tls, hold_headers, site),
+        upstream::protocols(origin.tls, upstream::filters(provider, hold_headers, site)),
     );
     Value::Object(cluster)
+}
+
+pub(super) fn circuit_breakers() -> Value {
+    json!({
+        "thresholds": [{
+            "max_connections": CONCURRENCY,
+            "max_pending_requests": CONCURRENCY,
+            "max_requests": CONCURRENCY,
+            "max_retries": CONCURRENCY,
+        }],
+    })
+}
+
+/// A cluster whose only address refuses every connection.
+pub(super) fn refusing(name: &str) -> Value {
+    json!({
+        "@type": "type.googleapis.com/envoy.config.cluster.v3.Cluster",
+        "name": name,
+        "type": "STATIC",
+        "connect_timeout": CONNECT_TIMEOUT,
+        "load_assignment": {
+            "cluster_name": name,
+            "endpoints": [{ "lb_endpoints": [{ "endpoint": { "address": socket_address("127.0.0.1", 0) } }] }],
+        },
+    })
 }
 
 /// The clusters of both discovery responses; of two with one name that of `new`.
@@ -103,23 +127,39 @@ fn by_name() -> Value {
     })
 }
 
-/// The provider's address, and where a name that does not resolve leads.
+/// The provider's address, and where a name that does not resolve, or a failing health check, leads.
 ///
-/// A cluster without a host answers 503 without trying the next provider. So a cluster whose host is a name has, behind
-/// it, an address that refuses every connection (nobody listens on port 0), and a refused connection is tried elsewhere.
+/// A cluster without a host answers 503 without trying the next provider. So a cluster that may lose its hosts has, behind
+/// them, an address that refuses every connection (nobody listens on port 0), and a refused connection is tried elsewhere.
 /// The provisioning factor keeps requests away from it as long as there is one address in front of it.
-fn assignment(provider: &Provider, with_last_resort: bool) -> Value {
+///
+/// `named`: whether the address says in its metadata whose it is.
+fn assignment(provider: &Provider, with_last_resort: bool, named: bool) -> Value {
     let origin = &provider.endpoint;
-    let endpoints = |host: &str, port: u16| json!([{ "endpoint": { "address": socket_address(host, port) } }]);
-    let own = endpoints(&origin.host, origin.port);
+    let endpoint = json!({ "address": socket_address(&origin.host, origin.port) });
+    let own = match named {
+        true => {
+            let metadata = json!({ "filter_metadata": { "tollgate": { "provider": provider.name } } });
+            json!([{ "endpoint": endpoint, "metadata": metadata }])
+        }
+        false => json!([{ "endpoint": endpoint }]),
+    };
     if !with_last_resort {
         return json!({ "cluster_name": provider.name, "endpoints": [{ "lb_endpoints": own }] });
+    }
+    let mut last_resort = json!({ "address": socket_address("127.0.0.1", 0) });
+    if provider.health_check.is_some()
+        && let Some(members) = last_resort.as_object_mut()
+    {
+        // Nobody asks it, so that it is there when nothing else is.
+        let unasked = json!({ "disable_active_health_check": true });
+        members.insert("health_check_config".to_owned(), unasked);
     }
     json!({
         "cluster_name": provider.name,
         "endpoints": [
             { "priority": 0, "lb_endpoints": own },
-            { "priority": 1, "lb_endpoints": endpoints("127.0.0.1", 0) },
+            { "priority": 1, "lb_endpoints": [{ "endpoint": last_resort }] },
         ],
         "policy": { "overprovisioning_factor": 100_000 },
     })
@@ -149,45 +189,4 @@ fn tls(origin: &Origin, site: &Site) -> Value {
         }),
     );
     json!({ "name": "envoy.transport_sockets.tls", "typed_config": context })
-}
-
-/// HTTP/2 where the provider offers it under TLS, else HTTP/1.1; and the provider role, once per attempt.
-fn protocols(tls: bool, hold_headers: bool, site: &Site) -> Value {
-    let name = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
-    let mut options = Map::new();
-    options.insert("@type".to_owned(), json!(format!("type.googleapis.com/{name}")));
-    options.insert(
-        "common_http_protocol_options".to_owned(),
-        json!({ "idle_timeout": "60s" }),
-    );
-    match tls {
-        true => options.insert(
-            "auto_config".to_owned(),
-            json!({
-                "http_protocol_options": {},
-                "http2_protocol_options": { "connection_keepalive": { "interval": "30s", "timeout": "10s" } },
-            }),
-        ),
-        false => options.insert(
-            "explicit_http_config".to_owned(),
-            json!({ "http_protocol_options": {} }),
-        ),
-    };
-    if hold_headers {
-        options.insert(
-            "http_filters".to_owned(),
-            json!([
-                discovered_filter("provider", Part::ProviderFilter, site),
-                {
-                    "name": "envoy.filters.http.upstream_codec",
-                    "typed_config": {
-                        "@type": "type.googleapis.com/envoy.extensions.filters.http.upstream_codec.v3.UpstreamCodec",
-                    },
-                },
-            ]),
-        );
-    }
-    let mut by_name = Map::new();
-    by_name.insert(name.to_owned(), Value::Object(options));
-    Value::Object(by_name)
 }

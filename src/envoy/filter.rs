@@ -6,6 +6,7 @@
 use serde_json::{Map, Value, json};
 
 use super::{Site, VM_ID};
+use crate::world::ORDERS_AHEAD;
 
 pub(super) struct Filters<'a> {
     pub(super) text: &'a str,
@@ -49,12 +50,16 @@ impl Filters<'_> {
             "code".to_owned(),
             json!({ "local": { "filename": self.site.module.display().to_string() } }),
         );
+        let mut variables = Map::new();
         if !self.credentials.is_empty() {
             // Names only: Envoy hands its own environment's values to the module.
-            vm.insert(
-                "environment_variables".to_owned(),
-                json!({ "host_env_keys": self.credentials }),
-            );
+            variables.insert("host_env_keys".to_owned(), json!(self.credentials));
+        }
+        if self.hold_headers && !self.site.envoy.chooses_for_each_attempt() {
+            variables.insert("key_values".to_owned(), json!({ ORDERS_AHEAD: "1" }));
+        }
+        if !variables.is_empty() {
+            vm.insert("environment_variables".to_owned(), Value::Object(variables));
         }
         Value::Object(vm)
     }

@@ -275,3 +275,211 @@ fn envoys_own_statistics_keep_their_names() {
         assert!(TAGS.iter().all(|(_, regex)| !regex.is_match(name)), "{name}");
     }
 }
+
+fn upstream_filters(cluster: &Value) -> Vec<&Value> {
+    let options =
+        &cluster["typed_extension_protocol_options"]["envoy.extensions.upstreams.http.v3.HttpProtocolOptions"];
+    options["http_filters"].as_array().into_iter().flatten().collect()
+}
+
+fn cluster<'r>(rendered: &'r Rendered, name: &str) -> &'r Value {
+    let named = |cluster: &&Value| cluster["name"] == name;
+    resources(rendered, Part::Clusters).iter().find(named).unwrap()
+}
+
+const ADDED_BY_ENVOY: &str = r#"{
+    "hold_headers": HOLD,
+    "providers": {
+        "bedrock": {"settings": {"region": "eu-west-1"}},
+        "vertex": {"dialect": "openai", "endpoint": "https://llm.example.com/v1", "auth": "oauth", "credential": {"file": "/run/secrets/token"}},
+        "azure": {"dialect": "openai", "endpoint": "https://azure.example.com/v1", "auth": "api-key", "credential": {"file": "/key"}},
+        "local": {"dialect": "openai", "endpoint": "http://10.0.0.7:8000/v1"}
+    }
+}"#;
+
+#[test]
+fn envoy_adds_what_the_module_cannot_after_the_body_is_in_the_providers_words() {
+    for (hold, role) in [("true", &["provider"][..]), ("false", &[])] {
+        let rendered = rendered_text(&ADDED_BY_ENVOY.replace("HOLD", hold));
+        let names = |name: &str| -> Vec<Value> {
+            let filters = upstream_filters(cluster(&rendered, name));
+            filters.iter().map(|filter| filter["name"].clone()).collect()
+        };
+        let with = |added: &[&'static str]| [role, added].concat();
+        let codec = "envoy.filters.http.upstream_codec";
+        assert_eq!(
+            names("bedrock"),
+            with(&["envoy.filters.http.aws_request_signing", codec])
+        );
+        assert_eq!(
+            names("vertex"),
+            with(&["envoy.filters.http.credential_injector", codec])
+        );
+        assert_eq!(names("local").len(), if hold == "true" { 2 } else { 0 });
+        let signing = upstream_filters(cluster(&rendered, "bedrock"))[role.len()]["typed_config"].clone();
+        assert_eq!(
+            (&signing["service_name"], &signing["region"]),
+            (&json!("bedrock"), &json!("eu-west-1"))
+        );
+    }
+}
+
+#[test]
+fn of_a_credential_in_a_file_only_the_files_name_is_written() {
+    let rendered = rendered_text(&ADDED_BY_ENVOY.replace("HOLD", "true"));
+    let secrets: Vec<_> = rendered
+        .secrets
+        .iter()
+        .map(|(name, value)| (name.as_str(), value["resources"][0]["generic_secret"]["secret"].clone()))
+        .collect();
+    assert_eq!(
+        secrets,
+        [
+            (
+                "sds-azure.json",
+                json!({ "filename": "/key", "watched_directory": { "path": "/" } })
+            ),
+            (
+                "sds-vertex.json",
+                json!({ "filename": "/run/secrets/token", "watched_directory": { "path": "/run/secrets" } })
+            ),
+        ]
+    );
+    let injected = |name: &str| {
+        let filter = upstream_filters(cluster(&rendered, name))[1];
+        filter["typed_config"]["credential"]["typed_config"].clone()
+    };
+    let vertex = injected("vertex");
+    assert_eq!(
+        (&vertex["header"], &vertex["header_value_prefix"]),
+        (&json!("authorization"), &json!("Bearer "))
+    );
+    let source = &vertex["credential"]["sds_config"]["path_config_source"];
+    assert_eq!(source["path"], "/run/tollgate/sds-vertex.json");
+    let azure = injected("azure");
+    assert_eq!(
+        (&azure["header"], &azure["header_value_prefix"]),
+        (&json!("api-key"), &Value::Null)
+    );
+}
+
+#[test]
+fn a_failing_health_check_leads_to_a_refused_connection() {
+    let document = json!({ "providers": {
+        "local": { "dialect": "openai", "endpoint": "http://10.0.0.7:8000/v1", "health_check": { "path": "/health" } },
+        "named": { "dialect": "openai", "endpoint": "https://llm.example.com/v1", "health_check": { "path": "/up", "interval": "1m" } },
+    } });
+    let rendered = rendered_text(&document.to_string());
+    for (name, host, interval, alpn) in [
+        ("local", "10.0.0.7:8000", "10s", Value::Null),
+        ("named", "llm.example.com", "60s", json!(["http/1.1"])),
+    ] {
+        let cluster = cluster(&rendered, name);
+        let check = &cluster["health_checks"][0];
+        assert_eq!(check["http_health_check"]["host"], host);
+        assert_eq!(
+            (&check["interval"], &check["no_traffic_interval"]),
+            (&json!(interval), &json!(interval))
+        );
+        assert_eq!(check["tls_options"]["alpn_protocols"], alpn);
+        let last_resort = &cluster["load_assignment"]["endpoints"][1]["lb_endpoints"][0]["endpoint"];
+        assert_eq!(last_resort["address"]["socket_address"]["port_value"], 0);
+        assert_eq!(
+            last_resort["health_check_config"],
+            json!({ "disable_active_health_check": true })
+        );
+    }
+}
+
+fn rendered_for(envoy: &str, document: &Value) -> (Rendered, Vec<String>) {
+    let text = document.to_string();
+    let document = Document::parse(&text).unwrap();
+    let world = World::compile(&document, &|_| Some(SECRET.to_owned())).unwrap();
+    let mut site = Site::new("/opt/tollgate.wasm", "/run/tollgate", "/etc/ssl/ca.pem");
+    site.envoy = envoy.parse().unwrap();
+    (render(&text, &document, &world, &site), losses(&world, site.envoy))
+}
+
+fn many(names: &[&str]) -> Value {
+    let providers: serde_json::Map<String, Value> = names
+        .iter()
+        .map(|name| {
+            let provider = json!({ "dialect": "openai", "endpoint": format!("https://{name}.example.com/v1") });
+            ((*name).to_owned(), provider)
+        })
+        .collect();
+    let targets: Vec<Value> = names.iter().map(|name| json!({ "provider": name })).collect();
+    json!({ "providers": providers, "models": { "m": { "targets": targets } } })
+}
+
+#[test]
+fn for_an_older_envoy_there_is_a_cluster_for_every_order_of_providers() {
+    let (rendered, losses) = rendered_for("1.38", &many(&["a", "b", "c"]));
+    assert_eq!(losses, [] as [String; 0]);
+    let orders = [
+        "a,b", "a,b,c", "a,c", "a,c,b", "b,a", "b,a,c", "b,c", "b,c,a", "c,a", "c,a,b", "c,b", "c,b,a",
+    ];
+    let wanted: BTreeSet<&str> = orders.iter().chain(&["a", "b", "c", "(nobody)"]).copied().collect();
+    assert_eq!(cluster_names(&rendered), wanted);
+    let aggregate = cluster(&rendered, "c,a");
+    let members = &aggregate["cluster_type"]["typed_config"]["clusters"];
+    assert_eq!(members, &json!(["c", "a", "(nobody)"]));
+    let filters: Vec<_> = upstream_filters(aggregate)
+        .iter()
+        .map(|filter| &filter["name"])
+        .collect();
+    assert_eq!(filters, ["provider", "envoy.filters.http.upstream_codec"]);
+    let endpoints = &cluster(&rendered, "a")["load_assignment"]["endpoints"];
+    assert_eq!(endpoints.as_array().unwrap().len(), 1);
+    let metadata = &endpoints[0]["lb_endpoints"][0]["metadata"]["filter_metadata"];
+    assert_eq!(metadata, &json!({ "tollgate": { "provider": "a" } }));
+    let route = &resources(&rendered, Part::Routes)[0]["virtual_hosts"][0]["routes"][0]["route"];
+    assert_eq!(route["retry_policy"]["refresh_cluster_on_retry"], Value::Null);
+    let matcher = &route["inline_cluster_specifier_plugin"]["extension"]["typed_config"]["cluster_matcher"];
+    let routed = matcher["matcher_tree"]["exact_match_map"]["map"].as_object().unwrap();
+    assert_eq!(routed.keys().collect::<Vec<_>>(), orders);
+    let single = &matcher["on_no_match"]["matcher"]["matcher_tree"]["exact_match_map"]["map"];
+    assert_eq!(single.as_object().unwrap().len(), 3);
+    for part in [Part::GatewayFilter, Part::ProviderFilter] {
+        let vm = &resources(&rendered, part)[0]["typed_config"]["config"]["vm_config"];
+        assert_eq!(
+            vm["environment_variables"]["key_values"],
+            json!({ "TOLLGATE_ORDERS_AHEAD": "1" })
+        );
+    }
+}
+
+#[test]
+fn from_1_39_on_nothing_is_different_and_nothing_lost() {
+    let document = many(&["a", "b"]);
+    let (newest, losses) = rendered_for("1.40", &document);
+    assert_eq!(losses, [] as [String; 0]);
+    assert_eq!(rendered_for("1.39", &document), (newest, losses));
+}
+
+#[test]
+fn what_an_older_envoy_cannot_do_is_said() {
+    let (rendered, lost) = rendered_for("1.35", &many(&["a", "b", "c", "d"]));
+    let aggregates = cluster_names(&rendered).into_iter().filter(|name| name.contains(','));
+    assert_eq!(
+        aggregates.collect::<Vec<_>>(),
+        ["a,b,c,d", "b,a,c,d", "c,a,b,d", "d,a,b,c"]
+    );
+    assert!(
+        lost[0].contains("1 MiB") && lost[1].starts_with("m: of 4 providers"),
+        "{lost:?}"
+    );
+    let host = &resources(&rendered, Part::Routes)[0]["virtual_hosts"][0];
+    assert_eq!(host["request_body_buffer_limit"], Value::Null);
+    let mut document = many(&["a", "b"]);
+    document["providers"]["a"]["credential"] = json!({ "file": "/run/token" });
+    let (rendered, lost) = rendered_for("1.38", &document);
+    assert!(cluster_names(&rendered).into_iter().all(|name| !name.contains(',')));
+    assert_eq!(
+        lost,
+        ["m: no failover in orders that have a in them, whose credential Envoy adds"]
+    );
+    for version in ["1.34", "1.41", "2.0", "1", "latest", ""] {
+        assert!(version.parse::<Version>().is_err(), "{version}");
+    }
+}

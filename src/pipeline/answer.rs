@@ -76,7 +76,9 @@ impl Sent {
             attempt.unreadable = headers.has_encoded_body();
         }
         self.learn_from(headers, status, now);
-        if let Some(reason) = Reason::of_status(status)
+        // Whoever answers for a model in HTML is none: a proxy on the way, or a sign-in.
+        let page = (200..300).contains(&status) && is_page(headers) && Client::at(self.endpoint()).is_some();
+        if let Some(reason) = Reason::of_status(status).or(page.then_some(Reason::Garbled))
             && let Some(next) = self.next_for(reason, now)
         {
             return Heading::Passes(self.mark(reason, next));
@@ -274,6 +276,7 @@ impl Sent {
             Some(attempt) if attempt.held.is_some() => self.held_chunk(chunk, now, end),
             Some(attempt) => {
                 let passed = attempt.chunk(chunk, now, end);
+                attempt.hear(chunk, endpoint, end);
                 let client = Client::at(endpoint).filter(|_| end);
                 match (passed, client.and_then(|client| attempt.broken_off(client))) {
                     (Passed::Unchanged, None) => Onward::Unchanged,
@@ -401,11 +404,19 @@ pub(super) fn retry_after(wait: Option<Duration>, status: u16) -> Option<(&'stat
 
 /// Whether a reply is a stream of events, of one kind or another.
 fn is_stream(headers: &Headers) -> bool {
-    const STREAMS: [&str; 2] = ["text/event-stream", "application/vnd.amazon.eventstream"];
+    ["text/event-stream", "application/vnd.amazon.eventstream"]
+        .iter()
+        .any(|stream| is_media(headers, stream))
+}
+
+/// Whether an answer is a page for people.
+fn is_page(headers: &Headers) -> bool {
+    is_media(headers, "text/html")
+}
+
+fn is_media(headers: &Headers, wanted: &str) -> bool {
     let media = headers.text("content-type").unwrap_or_default().trim_start();
-    STREAMS.iter().any(|stream| {
-        media
-            .get(..stream.len())
-            .is_some_and(|beginning| beginning.eq_ignore_ascii_case(stream))
-    })
+    media
+        .get(..wanted.len())
+        .is_some_and(|beginning| beginning.eq_ignore_ascii_case(wanted))
 }

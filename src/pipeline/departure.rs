@@ -27,6 +27,10 @@ const CLIENT_HEADERS: &[&str] = &[
     "proxy-authorization",
     "openai-organization",
     "openai-project",
+    // A signature's parts. Envoy signs after this, for this attempt alone.
+    "x-amz-date",
+    "x-amz-content-sha256",
+    "x-amz-security-token",
     // What came back compressed could not be metered.
     "accept-encoding",
     "forwarded",

@@ -383,9 +383,16 @@ fn no_credential_of_the_client_or_of_an_earlier_attempt_is_left() {
         ("authorization", "Bearer left"),
         ("api-key", "tg-agent"),
         ("x-api-key", "left"),
+        ("x-amz-date", "20261125T000000Z"),
+        ("x-amz-content-sha256", "00"),
+        ("x-amz-security-token", "left"),
     ]);
     let departure = sent.begins(&headers).unwrap().departure;
-    assert_eq!(departure.remove, ["authorization", "api-key"]);
+    let signature = ["x-amz-date", "x-amz-content-sha256", "x-amz-security-token"];
+    assert_eq!(
+        departure.remove,
+        [&["authorization", "api-key"][..], &signature].concat()
+    );
     assert!(departure.set.contains(&("x-api-key", "sk-THIRD".into())));
     assert!(departure.set.contains(&("anthropic-version", "2023-06-01".into())));
 }
@@ -768,6 +775,27 @@ fn it_is_known_whose_an_answer_is() {
     unheld.begin_unseen();
     assert_eq!(unheld.answering(200, false, || true, || Some(1)), Answering::Unread);
     assert_eq!(unheld.record(Ending::ByProvider, T0).attempts.len(), 1);
+}
+
+#[test]
+fn an_attempt_is_dressed_for_the_provider_that_the_host_has_chosen() {
+    let headers = head("POST", CHAT, "tg-agent");
+    let dressed = |sent: &mut Sent| {
+        let set = sent.begins(&headers).unwrap().departure.set;
+        let shown = set.into_iter().find(|(name, _)| *name == "authorization");
+        shown.unwrap().1
+    };
+    let mut sent = sent(ASK);
+    assert_eq!(sent.order(), "first,second");
+    assert!(sent.attempt_at("second"));
+    assert_eq!(dressed(&mut sent), "Bearer sk-SECOND");
+    assert!(sent.attempt_at("first"));
+    assert_eq!(dressed(&mut sent), "Bearer sk-FIRST");
+    // Again, where it has been before.
+    assert!(sent.attempt_at("second"));
+    assert_eq!(dressed(&mut sent), "Bearer sk-SECOND");
+    assert!(!sent.attempt_at("anthropic"));
+    assert!(!sent.attempt_at(""));
 }
 
 #[test]

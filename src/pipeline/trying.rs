@@ -15,11 +15,40 @@ use crate::limit::store::{Books, Unwritable};
 use crate::route::Leg;
 use crate::translate::Speech;
 
+/// By so much a timer of the host's may end before its time, in nanoseconds.
+const EARLY: u64 = 300_000_000;
+
 impl Sent {
     /// The cluster of the attempt to come.
     pub fn cluster(&self) -> Option<&str> {
         let (_, leg) = self.leg_to_come()?;
         self.provider(&leg).map(|provider| &*provider.name)
+    }
+
+    /// The providers of the attempts to come, each once: `first,second`. For a host that has to know them ahead.
+    pub fn order(&self) -> String {
+        let mut names: Vec<&str> = Vec::new();
+        for provider in self.legs.iter().filter_map(|leg| self.provider(leg)) {
+            if !names.contains(&&*provider.name) {
+                names.push(&provider.name);
+            }
+        }
+        names.join(",")
+    }
+
+    /// The host has chosen this provider for the attempt to come, whatever the order says: another's credential and words
+    /// must not go there. False where the order does not have it.
+    pub fn attempt_at(&mut self, provider: &str) -> bool {
+        let at = |index: &usize| {
+            let leg = self.legs.get(*index);
+            leg.and_then(|leg| self.provider(leg))
+                .is_some_and(|named| *named.name == *provider)
+        };
+        let untried = |index: &usize| !self.attempts.iter().any(|attempt| attempt.index == *index);
+        let there: Vec<usize> = (0..self.legs.len()).filter(at).collect();
+        let chosen = there.iter().find(|index| untried(index)).or(there.last());
+        self.next = chosen.copied().or(self.next);
+        chosen.is_some()
     }
 
     /// How the request's headers go to Envoy's router. A request with one leg is repeated only where its provider
@@ -105,8 +134,9 @@ impl Sent {
         if let Some(attempt) = self.attempts.last_mut()
             && attempt.moved.is_none()
         {
-            // The host's timer and this clock are not one; nothing else breaks off so near the end.
-            let waited = now.since(attempt.since).saturating_add(timeout / 20);
+            // The host's timer counts from where its round of events began, which on a busy machine is well before the
+            // attempt; nothing else breaks off so near the end.
+            let waited = now.since(attempt.since).saturating_add((timeout / 20).max(EARLY));
             attempt.held = None;
             attempt.moved = Some(match attempt.status {
                 _ if attempt.since != Now::default() && waited >= timeout => Reason::Timeout,

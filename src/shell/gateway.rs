@@ -13,7 +13,7 @@ use super::series::{Host, observe, step, survive};
 use super::vms::with_books;
 use crate::dialect::Dialect;
 use crate::fault::{Answer, Fault};
-use crate::handoff::{CLUSTER_PROPERTY, PROPERTY, Place};
+use crate::handoff::{CLUSTER_PROPERTY, ORDER_PROPERTY, PROPERTY, Place};
 use crate::headers::Headers;
 use crate::limit::admit::Afresh;
 use crate::limit::store::Unwritable;
@@ -283,6 +283,9 @@ impl Gateway {
         let place = exchanges::keep(&exchange);
         if let Ok(sent) = exchange.try_borrow() {
             survive(host::set_property(PROPERTY, &sent.handoff(place).encode()));
+            if sent.arrival().world.orders_ahead {
+                survive(host::set_property(ORDER_PROPERTY, &sent.order()));
+            }
         }
         if let Some(cluster) = cluster {
             survive(host::set_property(CLUSTER_PROPERTY, &cluster));

@@ -17,6 +17,9 @@ use crate::headers::Headers;
 use crate::pipeline::{Begun, Foreign, Now};
 use crate::world::World;
 
+/// Where the host says which provider the address belongs to that it has chosen, if it has chosen by itself.
+const CHOSEN_PROPERTY: &str = "xds\0upstream_host_metadata\0filter_metadata\0tollgate\0provider";
+
 pub(super) struct Provider {
     world: Option<Rc<World>>,
     attempt: Attempt,
@@ -134,11 +137,19 @@ impl Provider {
     /// Finds the exchange this attempt belongs to, and begins it.
     fn begin(&mut self, headers: &Headers, now: Now) -> Option<Result<Begun, Answer>> {
         let text = String::from_utf8(host::property(PROPERTY)?).ok()?;
+        // A host that chooses by itself has done so by now.
+        let chosen = match self.world.as_ref().is_some_and(|world| world.orders_ahead) {
+            true => host::property(CHOSEN_PROPERTY).and_then(|name| String::from_utf8(name).ok()),
+            false => None,
+        };
         if let Some(exchange) = exchanges::find(Handoff::place(&text)?) {
             let begun = {
                 let mut sent = exchange.try_borrow_mut().ok()?;
                 if let Some(number) = host::attempt() {
                     sent.attempt_is(number);
+                }
+                if chosen.is_some_and(|name| !sent.attempt_at(&name)) {
+                    return None;
                 }
                 with_books(now, |books| sent.begin(headers, now, books))
             };
@@ -149,7 +160,10 @@ impl Provider {
         if let Some(number) = host::attempt() {
             foreign.attempt_is(number);
         }
-        let cluster = String::from_utf8(host::property("xds\0cluster_name")?).ok()?;
+        let cluster = match chosen {
+            Some(name) => name,
+            None => String::from_utf8(host::property("xds\0cluster_name")?).ok()?,
+        };
         let begun = foreign.begin(headers, &cluster);
         survive(host::set_property(PROPERTY, &foreign.handoff().encode()));
         self.attempt = Attempt::Foreign(Box::new(foreign));

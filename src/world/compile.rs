@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 
 use place::Place;
 
-use super::{Failover, Model, World};
+use super::{Failover, Model, ORDERS_AHEAD, World};
 use crate::document::{Document, Mode, Problem, Warning, spelling};
 use crate::provider::catalogue::Catalogue;
 
@@ -129,6 +129,7 @@ pub(super) fn compile(
         listen,
         admin,
         hold_headers: document.hold_headers,
+        orders_ahead: env(ORDERS_AHEAD).as_deref() == Some("1"),
         max_body_bytes,
         max_series,
         default_provider: providers.default,

@@ -31,10 +31,14 @@ mod failover;
 mod fixture;
 #[path = "module/gauges.rs"]
 mod gauges;
+#[path = "module/health.rs"]
+mod health;
 #[path = "module/limits.rs"]
 mod limits;
 #[path = "module/loop_guard.rs"]
 mod loop_guard;
+#[path = "module/moving_on.rs"]
+mod moving_on;
 #[path = "module/observability.rs"]
 mod observability;
 #[path = "module/refusals.rs"]

@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
 use tollgate::document::{Problem, Warning};
+use tollgate::envoy::Version;
 
 const PATH: Style = Style::new().bold();
 const PROBLEM: Style = AnsiColor::Red.on_default().bold();
@@ -25,6 +26,14 @@ pub(crate) fn warnings(out: &mut dyn Write, warnings: &[Warning]) -> io::Result<
     for Warning { path, warning, remedy } in warnings {
         writeln!(out, "{WARNING}warning{WARNING:#} {PATH}{path}{PATH:#}: {warning}")?;
         writeln!(out, "  {REMEDY}remedy:{REMEDY:#} {remedy}")?;
+    }
+    Ok(())
+}
+
+/// Writes what an older Envoy cannot do.
+pub(crate) fn losses(out: &mut dyn Write, losses: &[String], envoy: Version) -> io::Result<()> {
+    for loss in losses {
+        writeln!(out, "{WARNING}lost{WARNING:#} with Envoy {envoy}: {loss}")?;
     }
     Ok(())
 }

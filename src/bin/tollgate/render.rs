@@ -8,7 +8,7 @@ use anyhow::Context;
 use clap::Subcommand;
 use serde_json::{Map, Value};
 use tollgate::document::Document;
-use tollgate::envoy::{self, Rendered, Site};
+use tollgate::envoy::{self, Rendered, Site, Version};
 use tollgate::world::World;
 
 use crate::{NO, findings, source};
@@ -53,6 +53,10 @@ struct EnvoyArgs {
     #[arg(long, value_name = "DIR")]
     run_dir: Option<PathBuf>,
 
+    /// The Envoy it is for, from 1.35 to 1.40. What an older one cannot do is said on standard error.
+    #[arg(long, value_name = "VERSION", default_value_t = Version::NEWEST)]
+    envoy: Version,
+
     #[command(flatten)]
     site: site::Options,
 }
@@ -72,6 +76,11 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
             return Ok(ExitCode::from(NO));
         }
     };
+    findings::losses(
+        &mut anstream::stderr().lock(),
+        &envoy::losses(&world, args.envoy),
+        args.envoy,
+    )?;
     let rendered = envoy::render(&text, &document, &world, &args.site()?);
     match &args.out {
         Some(directory) => {
@@ -96,7 +105,9 @@ impl EnvoyArgs {
             Some(module) => absolute(module)?,
             None => run_dir.join("tollgate.wasm"),
         };
-        self.site.site(module, run_dir)
+        let mut site = self.site.site(module, run_dir)?;
+        site.envoy = self.envoy;
+        Ok(site)
     }
 }
 
@@ -108,6 +119,9 @@ fn absolute(path: &Path) -> anyhow::Result<PathBuf> {
 fn together(rendered: &Rendered) -> Value {
     let mut files = Map::new();
     files.insert(files::BOOTSTRAP.to_owned(), rendered.bootstrap.clone());
+    for (name, value) in &rendered.secrets {
+        files.insert(name.clone(), value.clone());
+    }
     for (part, value) in &rendered.parts {
         files.insert(part.file_name().to_owned(), value.clone());
     }

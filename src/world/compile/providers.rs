@@ -1,6 +1,7 @@
 //! Providers: what they are, and the hosts they are recognised by.
 //!
-//! [`kind`] finds out what is meant, [`endpoint`] where that is, and [`credentials`] what it is shown.
+//! [`kind`] finds out what is meant, [`endpoint`] where that is, [`credentials`] what it is shown, and [`health_check`] what
+//! Envoy asks it besides.
 
 use hashbrown::HashMap;
 
@@ -14,6 +15,7 @@ use crate::world::{ProviderId, names};
 
 mod credentials;
 mod endpoint;
+mod health_check;
 mod kind;
 
 pub(super) struct Providers {
@@ -95,6 +97,7 @@ pub(super) fn compile(
                 findings,
             ),
             health: failover::health(Place::At(&path), written.health.as_ref(), health, findings),
+            health_check: health_check::compile(&path, written.health_check.as_ref(), findings),
         };
         recognise(&path, id, &provider, document.hold_headers, &mut compiled, findings);
         compiled.providers.push(provider);

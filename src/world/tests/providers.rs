@@ -88,6 +88,20 @@ fn a_kind_gives_endpoint_dialect_and_authentication() {
 }
 
 #[test]
+fn a_provider_is_asked_whether_it_is_there_where_that_is_written() {
+    let checked = |check: Value| {
+        let provider = json!({"dialect": "openai", "endpoint": "http://10.0.0.1:8000/v1", "health_check": check});
+        let world = world(&json!({"providers": {"local": provider}}));
+        let check = world.providers[0].health_check.clone();
+        check.map(|check| (check.path.to_string(), check.interval.as_secs()))
+    };
+    assert_eq!(checked(json!({"path": "/health"})), Some(("/health".to_owned(), 10)));
+    let busy = json!({"path": "/health?deep=1", "interval": "2m"});
+    assert_eq!(checked(busy), Some(("/health?deep=1".to_owned(), 120)));
+    assert_eq!(checked(Value::Null), None);
+}
+
+#[test]
 fn facts_come_from_the_document_then_the_kind_then_the_dialect() {
     let world = kinds();
     let openai = provider(&world, "openai").facts;

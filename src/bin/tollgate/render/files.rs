@@ -19,13 +19,22 @@ pub(crate) fn directory(path: &Path) -> anyhow::Result<()> {
     made.with_context(|| format!("cannot make the directory {}", path.display()))
 }
 
-/// Writes the bootstrap and every part.
+/// Writes the bootstrap, every part, and what those refer to.
 pub(crate) fn write_all(directory: &Path, rendered: &Rendered) -> anyhow::Result<()> {
     write(directory, BOOTSTRAP, &rendered.bootstrap)?;
+    write_secrets(directory, rendered)?;
     rendered
         .parts
         .iter()
         .try_for_each(|(part, value)| write_part(directory, *part, value))
+}
+
+/// Replaces the files that say where credentials are.
+pub(crate) fn write_secrets(directory: &Path, rendered: &Rendered) -> anyhow::Result<()> {
+    rendered
+        .secrets
+        .iter()
+        .try_for_each(|(name, value)| write(directory, name, value))
 }
 
 /// Replaces one part's file.

@@ -60,6 +60,9 @@ impl InForce {
             (&new, &[Part::GatewayFilter]),
             (&new, &[Part::Routes, Part::Clusters]),
         ];
+        if new.secrets != self.configuration.secrets {
+            files::write_secrets(&self.directory, &new)?;
+        }
         let mut unconfirmed = None;
         for (rendered, parts) in steps {
             match self.step(rendered, parts, admin)? {
@@ -67,6 +70,7 @@ impl InForce {
                 Outcome::Unconfirmed(part) => unconfirmed = Some(part),
                 Outcome::Refused(part) => {
                     let old = self.configuration.clone();
+                    files::write_secrets(&self.directory, &old)?;
                     self.write(&old, &Part::ALL)?;
                     return Ok(Outcome::Refused(part));
                 }
