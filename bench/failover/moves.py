@@ -29,6 +29,7 @@ ALONE = "only the provider that answers"
 AGAIN = "the same once more"
 FAILING = {"503": ("status=503",), "429": ("status=429", "retry_after=0"), "no answer": ("drop",)}
 WARM = 30
+SHARES = (0.5, 0.9, 0.99)
 
 
 def quantile(values: list[float], share: float) -> float:
@@ -83,7 +84,12 @@ def section(world: World, rounds: int, found: Findings) -> str:
             models[kind] = f"behind-{name}"
         secret = made.key("everything", loop_guard="off")
         gateway = world.gateway(made, "moves")
-        return _measured(Asker(gateway.address, secret), models, rounds, found)
+        text = _measured(Asker(gateway.address, secret), models, rounds, found)
+        reasons = gateway.counts().by("tollgate_failovers_total", "from", "reason")
+        seen = {(first.rpartition("-")[0], reason) for (first, reason), count in reasons.items() if count}
+        known = {model.removeprefix("behind-"): name for name, model in models.items()}
+        named = "; ".join(f"{known[first]}: `{reason}`" for first, reason in sorted(seen))
+        return f"{text}\nThe reasons counted for the moves: {named}."
 
 
 def _measured(asker: Asker, models: dict[str, str], rounds: int, found: Findings) -> str:
@@ -108,12 +114,11 @@ def _measured(asker: Asker, models: dict[str, str], rounds: int, found: Findings
     found.must(all(took.values()), "not all of them were ever measured")
     rows = [
         [name, f"{len(took[name]):,}"]
-        + [f"{quantile(took[name], share):.2f}" for share in (0.5, 0.99)]
-        + (["", ""] if name == ALONE else [f"{quantile(added[name], share):+.2f}" for share in (0.5, 0.99)])
-        + ["" if name == ALONE else f"{quantile(took[name], 0.99) - quantile(took[ALONE], 0.99):+.2f}"]
+        + [f"{quantile(took[name], share):.2f}" for share in SHARES]
+        + (["", "", ""] if name == ALONE else [f"{quantile(added[name], share):+.2f}" for share in SHARES])
         for name in names
     ]
-    header = ["the first provider's answer", "requests", "p50 ms", "p99 ms", "added p50", "added p99", "p99 less p99"]
+    header = ["the first provider's answer", "requests", "p50 ms", "p90 ms", "p99 ms", "added p50", "added p90", "added p99"]
     aside = f" {stayed} requests took another number of attempts and are not in it." if stayed else ""
     return "\n\n".join(
         [
