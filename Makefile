@@ -3,17 +3,17 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: help demo prove test check lint fmt build bench clean
+.PHONY: help demo prove test check lint fmt build bench bench-failover clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: ## Envoy with Tollgate, a simulated provider and a minute of traffic, up until Ctrl-C (SECONDS=20: ends by itself)
 	@scripts/setup demo
 	@scripts/build demo
 	@exec .tools/venv/bin/python -m demo $(if $(SECONDS),--seconds $(SECONDS))
 
-prove: ## what limits, budgets and the loop guard promise, tried and measured on real Envoy (ONLY="rpm budget": some of it)
+prove: ## what limits, budgets, the loop guard and failover promise, tried and measured on real Envoy (ONLY="rpm budget": some of it)
 	@scripts/setup prove
 	@scripts/build demo
 	@exec .tools/venv/bin/python -m prove $(ONLY)
@@ -40,6 +40,11 @@ bench: ## Envoy's cost per request, with and without Tollgate and its limits (ON
 	@scripts/setup bench
 	@scripts/build bench
 	@exec .tools/venv/bin/python -m bench $(if $(SAVE),--save) $(if $(ONLY),--only "$(ONLY)")
+
+bench-failover: ## agents on a provider's bad day, directly and through Tollgate, and what a move takes (SAVE=1: into bench/failover.md)
+	@scripts/setup prove
+	@scripts/build demo
+	@exec .tools/venv/bin/python -m bench.failover $(if $(SAVE),--save) $(if $(ONLY),--only "$(ONLY)")
 
 clean: ## removes what was built (the tools in .tools stay)
 	@cargo clean

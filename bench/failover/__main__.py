@@ -20,7 +20,7 @@ SECTIONS = ["loads", "moves"]
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make bench-failover", description=__doc__)
     parser.add_argument("--save", action="store_true", help="write the results into bench/failover.md")
-    parser.add_argument("--seconds", type=float, default=40, help="seconds of each of the three loads (default: 40)")
+    parser.add_argument("--seconds", type=float, default=30, help="seconds of each of the four loads (default: 30)")
     parser.add_argument("--rounds", type=int, default=400, help="rounds of requests one at a time (default: 400)")
     parser.add_argument("--only", default="", help=f"one of the sections: {', '.join(SECTIONS)} (default: both)")
     options = parser.parse_args()

@@ -22,8 +22,8 @@ TOOL = {
 }
 # How each step is asked for: whether it streams, and whether it ends in the call of a tool.
 STEPS = [(False, True), (True, False), (False, True), (False, False), (True, False)]
-# Seconds an agent thinks, or its tool works, between two calls.
-PAUSE = (0.4, 0.8)
+# Seconds from one call of an agent to its next, as long as the call takes less: how much is asked does not depend on the machine.
+PACE = (0.7, 1.1)
 MOST = 300
 
 
@@ -55,7 +55,7 @@ async def work(clients: list[openai.AsyncOpenAI], model: str, seconds: float) ->
 
 async def _agent(client, model: str, number: int, all_of_it: Work, ends: float) -> None:
     chance, task = random.Random(number), 0
-    await asyncio.sleep(chance.random() * PAUSE[1])
+    await asyncio.sleep(chance.random() * PACE[1])
     while time.monotonic() < ends:
         task += 1
         ended = await _task(client, model, f"Agent {number} has task {task}: which orders are late?", chance, all_of_it, ends)
@@ -75,7 +75,7 @@ async def _task(client, model: str, question: str, chance, all_of_it: Work, ends
             knobs |= {"tools": [TOOL], "tool": "find_order"}
         made = await call(client, model, talk, streams=streams, max_tokens=MOST, **knobs)
         all_of_it.calls.append(made)
-        await asyncio.sleep(chance.uniform(*PAUSE))
+        await asyncio.sleep(max(0.0, made.sent + chance.uniform(*PACE) - time.monotonic()))
         if made.failure:
             return False
         talk.append(made.message)

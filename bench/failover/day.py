@@ -15,7 +15,7 @@ from harness.simulator import Simulator
 EVERY_MS, FOR_MS, FROM_MS = 10_000, 1_000, 5_000
 OUTAGES = ["503", "refuse", "reset"]
 # Tokens a minute, as providers count them before they answer: the prompt's and the most the answer may have.
-QUOTA = 980_000
+QUOTA = 790_000
 BACKUP = {"flaky": {"500": 2}}
 
 
