@@ -7,4 +7,5 @@ limits    all limits against none, in the same rounds
 scale     ten thousand keys against ten: a request, a start, a reload, memory
 probe     a client that notes how long it is kept waiting
 report    the tables
+failover  a bench of its own (`make bench-failover`): agents on a provider's bad day, and what a move takes
 """

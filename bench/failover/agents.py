@@ -23,7 +23,7 @@ TOOL = {
 # How each step is asked for: whether it streams, and whether it ends in the call of a tool.
 STEPS = [(False, True), (True, False), (False, True), (False, False), (True, False)]
 # Seconds from one call of an agent to its next, as long as the call takes less: how much is asked does not depend on the machine.
-PACE = (0.7, 1.1)
+PACE = (0.9, 1.3)
 MOST = 300
 
 
@@ -39,6 +39,11 @@ class Work:
     def tasks(self) -> int:
         """Those that came to an end, good or bad."""
         return self.done + self.failed
+
+    @property
+    def tokens(self) -> int:
+        """What was asked for, as providers count it before they answer: prompts, and the most the answers may have."""
+        return sum(made.used[0] + MOST for made in self.calls)
 
     @property
     def failures(self) -> list[Call]:

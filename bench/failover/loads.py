@@ -5,6 +5,7 @@ providers have told of (`source="reported"`) with their ledgers.
 """
 
 import asyncio
+import contextlib
 from collections import Counter
 from dataclasses import dataclass
 
@@ -19,6 +20,8 @@ from .day import Day
 
 AGENTS = 40
 AT_MOST = 0.2
+# How long it is measured what they ask for when nothing fails.
+FAIR_SECONDS = 10
 MODEL = "gpt-4o-mini"
 DIRECT, RETRIES = "directly", "directly, the SDK's 2 retries"
 # By default a provider that fails gets so little of a day with an outage every ten seconds that hardly anything has to move
@@ -66,15 +69,26 @@ def document(world: World, settings: dict) -> Document:
     return made
 
 
-def direct(world: World, seconds: float, retries: int) -> Work:
-    """Agents that ask the primary itself."""
+def direct(world: World, seconds: float, retries: int = 0, asked: int | None = None) -> Work:
+    """Agents that ask the primary itself, on the bad day or, where it is not known what they ask, on a fair one."""
     primary = world.standing.openai
+    clients = [
+        openai.AsyncOpenAI(api_key=primary.credential, base_url=f"{primary.origin}/v1", max_retries=retries, timeout=45)
+        for _ in range(AGENTS)
+    ]
+    with Day(primary, world.standing.spare, asked) if asked else contextlib.nullcontext():
+        return _run(clients, MODEL, seconds)
 
-    def client() -> openai.AsyncOpenAI:
-        return openai.AsyncOpenAI(api_key=primary.credential, base_url=f"{primary.origin}/v1", max_retries=retries, timeout=45)
 
-    with Day(primary, world.standing.spare):
-        return _run([client() for _ in range(AGENTS)], MODEL, seconds)
+def through(world: World, name: str, seconds: float, asked: int, found: Findings) -> tuple[Work, str]:
+    """Agents that ask Tollgate; and the text on how it served them."""
+    gateway = world.gateway(document(world, GATEWAYS[name]), name.replace(", ", "-").replace(" ", "-"))
+    clients = [gateway.clients.openai_async() for _ in range(AGENTS)]
+    with Day(world.standing.openai, world.standing.spare, asked):
+        mark = gateway.mark()
+        done = _run(clients, "agent", seconds)
+        seen = mark.settled(len(done.calls))
+    return done, _told(name, seen, done, found)
 
 
 def _run(clients: list[openai.AsyncOpenAI], model: str, seconds: float) -> Work:
@@ -86,16 +100,6 @@ def _run(clients: list[openai.AsyncOpenAI], model: str, seconds: float) -> Work:
                 await client.close()
 
     return asyncio.run(all_of_them())
-
-
-def through(world: World, name: str, seconds: float, found: Findings) -> tuple[Work, str]:
-    """Agents that ask Tollgate; and the text on how it served them."""
-    gateway = world.gateway(document(world, GATEWAYS[name]), name.replace(", ", "-").replace(" ", "-"))
-    with Day(world.standing.openai, world.standing.spare):
-        mark = gateway.mark()
-        done = _run([gateway.clients.openai_async() for _ in range(AGENTS)], "agent", seconds)
-        seen = mark.settled(len(done.calls))
-    return done, _told(name, seen, done, found)
 
 
 def _told(run: str, seen, done: Work, found: Findings) -> str:
@@ -129,10 +133,13 @@ def _from(counts: dict, name: str) -> str:
 
 def section(world: World, seconds: float, found: Findings) -> str:
     """All of them, one after the other."""
-    runs = [Run(DIRECT, direct(world, seconds, 0)), Run(RETRIES, direct(world, seconds, 2))]
+    fair = direct(world, FAIR_SECONDS)
+    found.must(not fair.failures, "calls failed on a fair day")
+    asked = int(fair.tokens * 60 / FAIR_SECONDS)
+    runs = [Run(DIRECT, direct(world, seconds, asked=asked)), Run(RETRIES, direct(world, seconds, retries=2, asked=asked))]
     tables = []
     for name in GATEWAYS:
-        done, told = through(world, name, seconds, found)
+        done, told = through(world, name, seconds, asked, found)
         runs.append(Run(name, done))
         tables.append(told)
         rate = 100 * len(done.failures) / max(1, len(done.calls))
