@@ -3,29 +3,21 @@
 import argparse
 import contextlib
 import importlib
-import os
 import shutil
 import signal
 import sys
 import time
 import traceback
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 from demo.children import end_with_parent
 
-ROOT = Path(__file__).resolve().parent.parent
-DIRECTORY = ROOT / "run" / "prove"
-TARGET = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")).resolve()
-BUILT = {
-    "TOLLGATE_BIN": TARGET / "debug" / "tollgate",
-    "TOLLGATE_SIMULATOR": TARGET / "debug" / "tollgate-simulator",
-    "TOLLGATE_MODULE": TARGET / "wasm32-wasip1" / "release" / "tollgate.wasm",
-    "TOLLGATE_ENVOY": ROOT / ".tools" / "venv" / "bin" / "envoy",
-}
+from . import surroundings
+
+DIRECTORY = surroundings.ROOT / "run" / "prove"
 # Those that mostly wait for a minute to pass are tried side by side, the others one after the other.
 PATIENT = ["rpm", "tpm", "downgrade"]
-BUSY = ["parallel", "budget", "money", "leaks", "counters", "shadow", "loop"]
+BUSY = ["parallel", "budget", "money", "leaks", "counters", "shadow", "loop", "killed"]
 
 
 def arguments() -> argparse.Namespace:
@@ -71,11 +63,7 @@ def main(only: list[str]) -> int:
 if __name__ == "__main__":
     end_with_parent()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    for variable, path in BUILT.items():
-        os.environ.setdefault(variable, str(path))
-    # Nothing here leaves this machine, whatever proxy it goes through otherwise.
-    os.environ["NO_PROXY"] = os.environ["no_proxy"] = "*"
-    sys.path.insert(0, str(ROOT / "wasm-tests" / "e2e"))
+    surroundings.find()
     with contextlib.suppress(KeyboardInterrupt):
         sys.exit(main(arguments().only))
     sys.exit(130)

@@ -15,7 +15,7 @@ from harness.agents import Agent, storm
 from harness.gateway import Gateway
 from harness.process import eventually
 from harness.scrape import Scraper
-from harness.simulator import Simulator, simulate
+from harness.simulator import simulate
 
 from .asking import CHAT, QUESTION, at_once, client
 
@@ -134,11 +134,7 @@ def _kill(world, unrest: Unrest, enough: threading.Event) -> None:
         old = world.standing.openai
         old.kill()
         enough.wait(0.5)
-        number, credential = unrest.deaths, old.credential
-        directory = world.directory / f"life-{number}"
-        directory.mkdir()
-        fresh = Simulator("openai", directory, credential, port=old.port)
-        world.simulators[world.simulators.index(old)] = world.standing.openai = fresh
+        world.standing.openai = world.revive(old, f"life-{unrest.deaths}")
         unrest.deaths += 1
 
 

@@ -55,6 +55,14 @@ class World:
         self.gateways.append(gateway)
         return gateway.start()
 
+    def revive(self, dead: Simulator, life: str) -> Simulator:
+        """Starts a provider that was killed again, at the same address; its books are empty."""
+        directory = self.directory / life
+        directory.mkdir()
+        fresh = Simulator(dead.name, directory, dead.credential, port=dead.port)
+        self.simulators[self.simulators.index(dead)] = fresh
+        return fresh
+
     def ledger(self) -> Ledger:
         """What all providers together would bill."""
         return sum((simulator.ledger() for simulator in self.simulators), Ledger.empty())

@@ -5,7 +5,8 @@
 //! ([`crate::dialect`]), so five dialects need five readers and five writers, not twenty-five translations. Where both
 //! sides speak the same dialect none of this is used: the original bytes go through.
 //!
-//! - [`request`]: what is asked; [`reply`]: what is answered, whole or as it comes; [`refusal`]: why there is no answer.
+//! - [`request`]: what is asked; [`reply`]: what is answered, whole or as it comes, and one made of the other (`fold`);
+//!   [`refusal`]: why there is no answer.
 //! - [`loss`]: what a dialect has no words for, by name, so that it is refused or counted and never lost in silence.
 //! - [`members`]: JSON objects read member by member, so that what nobody asked for is known by name.
 //!
@@ -17,6 +18,7 @@
 //! - A call's arguments are the text of a JSON object (`{}` where there were none).
 //! - In a stream, what follows a [`Event::Call`] as [`Event::Arguments`] belongs to it, until another block begins.
 
+mod fold;
 pub mod loss;
 pub mod members;
 pub mod refusal;

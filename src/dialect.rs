@@ -2,6 +2,9 @@
 //!
 //! In: the raw JSON of a usage object. Out: [`Usage`](crate::usage::Usage) in its disjoint classes. Where that object
 //! stands in a reply is the meter's business; what its numbers mean is decided here, one file a dialect.
+//! What a model is told of an answer's form where its provider does not enforce it is the same for all (`form`); what is
+//! known of the Claude models is the same whoever offers them (`claude`), and OpenAI's words for an effort in both of its
+//! APIs (`effort`).
 
 use serde::{Deserialize, Serialize};
 
@@ -9,12 +12,14 @@ use crate::conversation::Refusal;
 
 pub mod anthropic;
 pub mod chat;
+mod claude;
 pub mod converse;
+mod effort;
 mod form;
 pub mod gemini;
 pub mod messages;
 pub mod openai;
-mod path;
+pub(crate) mod path;
 pub mod responses;
 mod wire;
 

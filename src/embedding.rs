@@ -8,10 +8,9 @@
 //! - [`openai`]: a client's request, and the answer to it.
 //! - [`gemini`], [`titan`] and [`cohere`] (with Bedrock and at home): providers.
 
-use std::borrow::Cow;
-
 use crate::conversation::Losses;
 use crate::conversation::members::Unreadable;
+use crate::dialect::path::segment;
 use crate::dialect::{Told, Unanswered};
 use crate::usage::Usage;
 
@@ -141,9 +140,9 @@ pub fn path(kind: Kind, model: &str) -> String {
     match kind {
         Kind::Gemini => {
             let model = model.strip_prefix("models/").unwrap_or(model);
-            format!("/models/{}:batchEmbedContents", escaped(model))
+            format!("/models/{}:batchEmbedContents", segment(model))
         }
-        Kind::Titan | Kind::BedrockCohere => format!("/model/{}/invoke", escaped(model)),
+        Kind::Titan | Kind::BedrockCohere => format!("/model/{}/invoke", segment(model)),
         Kind::Cohere => "/v2/embed".to_owned(),
     }
 }
@@ -192,20 +191,4 @@ fn texts<'e>(embedding: &'e Embedding, most: usize, losses: &mut Losses) -> &'e 
             _ => texts,
         },
     }
-}
-
-/// A path's segment: all but unreserved characters (RFC 3986) is percent-encoded.
-fn escaped(segment: &str) -> Cow<'_, str> {
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
-    if segment.bytes().all(is_plain) {
-        return segment.into();
-    }
-    let mut escaped = String::with_capacity(segment.len() + 8);
-    for byte in segment.bytes() {
-        match is_plain(byte) {
-            true => escaped.push(byte.into()),
-            false => escaped.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    escaped.into()
 }

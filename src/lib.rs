@@ -20,7 +20,8 @@
 //! of providers, publishes the first as a property and has Envoy choose the route by it. The **provider role** is the
 //! filter of every provider's cluster and runs once per *attempt*: it names the next provider, in case this one fails,
 //! and puts path, host, credential and body into this provider's words, always from the client's original. Envoy's own
-//! retry moves from one to the next. A host that cannot hold headers (Istio's `WasmPlugin`) gets the gateway role alone,
+//! retry moves from one to the next. Where there is a next one, the head of an answer is held in the provider role until it is
+//! known to be one; if it is not, a mark in it has Envoy try again. A host that cannot hold headers (Istio's `WasmPlugin`) gets the gateway role alone,
 //! with `hold_headers: false`: the request goes where its host says, and the gateway role reads the answer itself.
 //!
 //! # Reading order
@@ -51,9 +52,13 @@
 //! - **Nothing traps.** A trap takes down every stream of a worker. Panicking calls are denied by lints, the host is called
 //!   in a way that survives a refusal, and what should not happen is counted in `tollgate_internal_errors_total`.
 //! - **Every buffer is bounded**: bodies by `max_body_bytes`, events by constants in [`meter`], usage objects by one in
-//!   [`json::passing`], series by `max_series`.
-//! - **Same dialect, same bytes.** Of a request only `model` and `stream_options.include_usage` are edited, in place; of an
-//!   answer only the usage event that the client did not ask for is withheld.
+//!   [`json::passing`], held and translated answers by those in [`pipeline`] and [`translate`], series by `max_series`.
+//! - **Same dialect, same bytes.** Of a request only `model`, `stream_options.include_usage` and the longest answer are edited, in
+//!   place; of an answer only the usage event that the client did not ask for is withheld. A conversation that has been with
+//!   providers of several dialects is the exception: what one of them sealed is not shown to another.
+//! - **Nothing is lost in silence.** What a provider's dialect has no words for keeps a request from it, by name, or is counted.
+//! - **Each provider sees its own credential** and nothing of the client's identity, whatever earlier attempts have set.
+//! - **Nothing is tried again** once anything of an answer has passed on to the client.
 //! - **No prompt, answer or credential** is in a log, metric, property or error. A virtual key is a name and a hash.
 //! - **No label is chosen by a client.** Series are made of names in the document.
 //! - **Money is integers**: picodollars per token, nanodollars per answer, rounded once.

@@ -329,8 +329,9 @@ No label value is ever chosen by a client.
 - `served`: the model that a request was sent on to; there `model` is the one it asked for.
 - `step`: what the loop guard did: `warn`, `slow` or `block`. `sign`: what gave a loop away: `tool_calls`, `requests` or
   `velocity`.
-- `from`, `to`: the provider that failed, and the one tried next. `reason`: why: `failed` (unreachable, broken off, too slow,
-  or an error of its own), `limited` (429) or `refused` (the gateway's credential).
+- `from`, `to`: the provider that failed, and the one tried next. `reason`: why a request moved on (`connect`, `interrupted`,
+  `timeout`, `rate_limited` …: see [routing.md](routing.md)), or why a provider was taken out: `failed` (unreachable, broken
+  off, too slow, or an error of its own), `limited` (429) or `refused` (the gateway's credential).
 - `credential`: which of a provider's credentials, counted from 0. `quota`: `requests`, `tokens`, `input_tokens` or
   `output_tokens`.
 - `member`: what was left out of a request, by its name in the client's dialect; only names that Tollgate knows.

@@ -8,6 +8,7 @@
 //! - [`speech`]: how a provider is spoken to about what a client asks.
 //! - [`words`]: a request in a provider's words, or what there are no words for.
 //! - [`answer`]: an answer on its way back, by way of [`sides`].
+//! - `kept`: what has no place between dialects, where both sides speak the same after all.
 //! - [`seal`]: whose seal is on what a model thought.
 //! - [`vectors`]: embeddings, both ways.
 
@@ -18,6 +19,7 @@ use crate::embedding::{self, Encoding};
 use crate::endpoint::Endpoint;
 
 pub mod answer;
+mod kept;
 pub mod seal;
 mod sides;
 pub mod speech;
@@ -40,16 +42,16 @@ pub struct Written {
     pub encoding: Encoding,
 }
 
-/// Reads a client's request and writes it for a provider. `most`: what its longest answer is cut down to, if it is.
+/// Reads what a client asks (`said`) and writes it for a provider. `most`: what its longest answer is cut down to, if it is.
 ///
 /// # Errors
 ///
 /// [`Unreadable`] where it is no request of the client's own API.
-pub fn request(client: Client, api: Api, body: &[u8], to: &To<'_>, most: Option<u64>) -> Result<Written, Unreadable> {
+pub fn request(client: Client, api: Api, said: &[u8], to: &To<'_>, most: Option<u64>) -> Result<Written, Unreadable> {
     let mut request: Request = match client {
-        Client::Chat => chat::read_request(body),
-        Client::Responses => responses::read_request(body),
-        Client::Messages => messages::read_request(body),
+        Client::Chat => chat::read_request(said),
+        Client::Responses => responses::read_request(said),
+        Client::Messages => messages::read_request(said),
     }?;
     seal::open(&mut request, client, api);
     if most.is_some() {
@@ -63,7 +65,13 @@ pub fn request(client: Client, api: Api, body: &[u8], to: &To<'_>, most: Option<
         Api::Gemini => gemini::write_request,
         Api::Converse => converse::write_request,
     };
-    let body = write(&request, to, &mut losses);
+    let mut unsaid = Losses::default();
+    let mut body = write(&request, to, &mut unsaid);
+    // What only the client's own dialect has words for, its providers understand.
+    if client.api() == api {
+        kept::keep(said, &mut body, &mut losses);
+    }
+    losses.extend(unsaid);
     Ok(Written {
         body,
         losses,

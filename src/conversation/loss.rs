@@ -64,6 +64,11 @@ impl Losses {
         }
     }
 
+    /// Those that this is not true of are none.
+    pub fn retain(&mut self, is_one: impl FnMut(&Loss) -> bool) {
+        self.0.retain(is_one);
+    }
+
     /// All of them, each once.
     pub fn iter(&self) -> impl Iterator<Item = &Loss> {
         self.0.iter()

@@ -31,9 +31,6 @@ pub use reply::{StreamReader, read_reply};
 pub use request::write_request;
 pub use usage::usage;
 
-#[cfg(test)]
-pub(in crate::dialect) use reply::whole;
-
 /// What follows the base path (`/v1beta`, or a Vertex project's `…/publishers/google`).
 pub fn path(model: &str, stream: bool) -> String {
     let model = super::path::segment(model.strip_prefix("models/").unwrap_or(model));

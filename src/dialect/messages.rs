@@ -4,8 +4,8 @@
 //! neither HTTP nor how events are framed ([`crate::framing`]), and decides nothing about what is lost on the way: that is
 //! told by name ([`Losses`](crate::conversation::Losses)).
 //!
-//! - `ask_read` (with `content_read`): a client's request; `ask_write` (with `content_write`, `thinking`, `schema`): a
-//!   request to a provider; `model`: in what the Claude models differ, by name.
+//! - `ask_read` (with `content_read`): a client's request; `ask_write` (with `content_write`, `schema`, and what is known
+//!   of the Claude models): a request to a provider.
 //! - `reply`: a whole answer, both ways; `stream_read` and `stream_write`: the same as it comes; `usage`: a usage object,
 //!   written; `refusal`: errors, both ways.
 //! - `base64`: plain text documents are text here and Base64 elsewhere.
@@ -21,13 +21,11 @@ mod ask_write;
 mod base64;
 mod content_read;
 mod content_write;
-mod model;
 mod refusal;
 mod reply;
 pub(super) mod schema;
 mod stream_read;
 mod stream_write;
-mod thinking;
 mod usage;
 
 pub use ask_read::read_request;

@@ -6,7 +6,7 @@ use std::fmt::Write;
 
 /// A text as one segment: all but unreserved characters are escaped, colons and slashes too, which AWS's signature and
 /// Google's custom verbs need.
-pub(super) fn segment(text: &str) -> String {
+pub(crate) fn segment(text: &str) -> String {
     let mut segment = String::with_capacity(text.len());
     for byte in text.bytes() {
         match byte {

@@ -76,12 +76,22 @@ impl Sent {
             attempt.unreadable = headers.has_encoded_body();
         }
         self.learn_from(headers, status, now);
-        if let Some(reason) = Reason::of_status(status)
+        // Whoever answers for a model in HTML is none: a proxy on the way, or a sign-in.
+        let page = (200..300).contains(&status) && is_page(headers) && Client::at(self.endpoint()).is_some();
+        if let Some(reason) = Reason::of_status(status).or(page.then_some(Reason::Garbled))
             && let Some(next) = self.next_for(reason, now)
         {
             return Heading::Passes(self.mark(reason, next));
         }
         let mut head = self.head(headers);
+        let speech = self.attempts.last().map_or(Speech::Same, |attempt| attempt.speech);
+        if speech != Speech::Same {
+            let ours: Vec<&str> = head.set.iter().map(|(name, _)| *name).collect();
+            let theirs = headers.iter().filter_map(|(name, _)| core::str::from_utf8(name).ok());
+            let foreign = theirs.filter(|name| FOREIGN_HEADERS.iter().any(|prefix| name.starts_with(prefix)));
+            let foreign = foreign.filter(|name| !ours.contains(name));
+            head.remove.extend(foreign.map(|name| Cow::Owned(name.to_owned())));
+        }
         let refusal = match status {
             401 | 403 => Some(Fault::ProviderCredential),
             // The words of others name the account that is out of patience.
@@ -92,18 +102,12 @@ impl Sent {
         if let Some(fault) = refusal {
             return Heading::Passes(self.replaced(head, fault));
         }
-        let speech = self.attempts.last().map_or(Speech::Same, |attempt| attempt.speech);
         match speech {
             Speech::Same => self.same_head(head, headers, status, ends),
             Speech::Translated(..) | Speech::Vectors(_) if ends => {
                 Heading::Passes(self.replaced(head, Fault::ProviderGarbled))
             }
             Speech::Translated(..) | Speech::Vectors(_) => {
-                let ours: Vec<&str> = head.set.iter().map(|(name, _)| *name).collect();
-                let theirs = headers.iter().filter_map(|(name, _)| core::str::from_utf8(name).ok());
-                let foreign = theirs.filter(|name| FOREIGN_HEADERS.iter().any(|prefix| name.starts_with(prefix)));
-                let foreign = foreign.filter(|name| !ours.contains(name));
-                head.remove.extend(foreign.map(|name| Cow::Owned(name.to_owned())));
                 self.foreign_head(head, headers, status);
                 Heading::Held
             }
@@ -158,7 +162,7 @@ impl Sent {
             Body::Json(ask) => ask.lacks_usage(),
             Body::Form { .. } | Body::Opaque => false,
         };
-        let more = self.attempts.len() < self.most_attempts();
+        let more = !self.past_router && self.attempts.len() < self.most_attempts();
         let Some(attempt) = self.attempts.last_mut() else {
             return Heading::Passes(head);
         };
@@ -260,6 +264,21 @@ impl Sent {
         head
     }
 
+    /// Our answer in the place of a provider's that has no body: there is nothing that it could replace, and it has to be
+    /// told as a whole. Once, and where there is none, nothing.
+    pub fn untold(&mut self) -> Option<Answer> {
+        let attempt = self.attempts.last_mut()?;
+        attempt.replacement.take()?;
+        let attempt = self.attempts.last()?;
+        let mut answer = attempt
+            .fault
+            .as_ref()?
+            .answer(self.arrival.dialect, &self.arrival.request_id);
+        answer.headers.extend(retry_after(attempt.wait, answer.status));
+        answer.headers.extend(self.told_headers());
+        Some(answer)
+    }
+
     /// Whether the time of the next chunk matters: until the first token of a stream, and at the end.
     pub fn wants_time(&self) -> bool {
         self.attempts.last().is_some_and(|attempt| {
@@ -274,6 +293,7 @@ impl Sent {
             Some(attempt) if attempt.held.is_some() => self.held_chunk(chunk, now, end),
             Some(attempt) => {
                 let passed = attempt.chunk(chunk, now, end);
+                attempt.hear(chunk, endpoint, end);
                 let client = Client::at(endpoint).filter(|_| end);
                 match (passed, client.and_then(|client| attempt.broken_off(client))) {
                     (Passed::Unchanged, None) => Onward::Unchanged,
@@ -340,6 +360,7 @@ impl Sent {
         } else if !self.begun() {
             self.begin_unseen();
         }
+        self.past_router = true;
         Answering::Unread
     }
 
@@ -401,11 +422,19 @@ pub(super) fn retry_after(wait: Option<Duration>, status: u16) -> Option<(&'stat
 
 /// Whether a reply is a stream of events, of one kind or another.
 fn is_stream(headers: &Headers) -> bool {
-    const STREAMS: [&str; 2] = ["text/event-stream", "application/vnd.amazon.eventstream"];
+    ["text/event-stream", "application/vnd.amazon.eventstream"]
+        .iter()
+        .any(|stream| is_media(headers, stream))
+}
+
+/// Whether an answer is a page for people.
+fn is_page(headers: &Headers) -> bool {
+    is_media(headers, "text/html")
+}
+
+fn is_media(headers: &Headers, wanted: &str) -> bool {
     let media = headers.text("content-type").unwrap_or_default().trim_start();
-    STREAMS.iter().any(|stream| {
-        media
-            .get(..stream.len())
-            .is_some_and(|beginning| beginning.eq_ignore_ascii_case(stream))
-    })
+    media
+        .get(..wanted.len())
+        .is_some_and(|beginning| beginning.eq_ignore_ascii_case(wanted))
 }

@@ -20,7 +20,7 @@ use crate::price::{Nanodollars, Price};
 use crate::record::{Bill, Cost};
 use crate::route::Leg;
 use crate::translate::answer::broken_off;
-use crate::translate::{Client, Speech, Translation, Vectors};
+use crate::translate::{self, Client, Speech, Translation, Vectors};
 use crate::usage::Usage;
 
 /// Why a stream is over although nothing said its end.
@@ -78,6 +78,9 @@ pub enum Onward {
     Released(ReplyHead, Vec<u8>),
 }
 
+/// Of an error that passes as it is, so many bytes are looked at.
+const ERROR: usize = 16 * 1024;
+
 /// One attempt, begun.
 #[derive(Debug)]
 pub struct Attempt {
@@ -101,6 +104,10 @@ pub struct Attempt {
     pub(super) moved: Option<Reason>,
     /// Instead of the provider's answer, ours.
     pub(super) fault: Option<Fault>,
+    /// What is wrong, of an error of the provider's that passes as it is.
+    pub(super) refused: Option<Cause>,
+    /// What such an error has said so far.
+    said: Vec<u8>,
     pub(super) replacement: Option<Vec<u8>>,
     /// What of the request did not reach the provider.
     pub(super) losses: Losses,
@@ -167,6 +174,8 @@ impl Attempt {
             held: None,
             moved: None,
             fault: None,
+            refused: None,
+            said: Vec::new(),
             replacement: None,
             losses: Losses::default(),
             encoding: Encoding::default(),
@@ -194,6 +203,22 @@ impl Attempt {
             Reader::Meter(meter) => meter.feed(chunk, now.0, end),
             Reader::Translation(translation) => Passed::Replaced(translation.feed(chunk, now.0, end)),
             Reader::Vectors(vectors) => Passed::Replaced(vectors.feed(chunk, end)),
+        }
+    }
+
+    /// A chunk of an answer that passes as it is. Of an error it is learned what is wrong, as its status alone does not say.
+    pub(super) fn hear(&mut self, chunk: &[u8], endpoint: Endpoint, end: bool) {
+        let Some(status) = self.status.filter(|status| (400..500).contains(status)) else {
+            return;
+        };
+        if self.speech != Speech::Same || self.fault.is_some() || self.moved.is_some() || self.unreadable {
+            return;
+        }
+        let room = ERROR.saturating_sub(self.said.len());
+        self.said.extend_from_slice(chunk.get(..room).unwrap_or(chunk));
+        if end {
+            let refusal = translate::refused(self.speech, endpoint, status, &self.said);
+            self.refused = refusal.map(|refusal| refusal.cause);
         }
     }
 
@@ -244,7 +269,11 @@ impl Attempt {
             (None, Ending::ByProvider) => "provider_unreachable",
             (Some(429), _) => "provider_rate_limited",
             (Some(408 | 500..), _) => "provider_error",
-            (Some(400..), _) => "client_error",
+            (Some(400..), _) => match self.refused {
+                Some(Cause::ContextExceeded) => "context_window_exceeded",
+                Some(Cause::Filtered) => "content_filtered",
+                _ => "client_error",
+            },
             // A redirection: its endpoint is not where the document says.
             (Some(300..), _) => "provider_error",
             (Some(_), _) if reading.error_in_stream => "provider_error",

@@ -12,9 +12,9 @@ use crate::world::Failover;
 /// Why a request moves on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reason {
-    /// No connection came about, TLS included.
+    /// No connection came about, TLS included, or it broke before the head of an answer: the host tells of no difference.
     Connect,
-    /// The connection broke before the answer began.
+    /// The connection broke between the head of the answer and the first of what was asked for.
     Interrupted,
     /// Nothing came in time.
     Timeout,
@@ -133,7 +133,7 @@ impl Sent {
         let failover = self.failover();
         let latest = self.attempts.last()?;
         let spent = now.since(self.arrival.since);
-        if self.attempts.len() >= self.most_attempts() || spent >= nanoseconds(failover.total) {
+        if self.past_router || self.attempts.len() >= self.most_attempts() || spent >= nanoseconds(failover.total) {
             return None;
         }
         let untried = |index: &usize| !self.attempts.iter().any(|attempt| attempt.index == *index);

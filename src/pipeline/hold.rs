@@ -140,10 +140,10 @@ impl Sent {
         if let Some((reason, next)) = self.move_on(refusal.cause, in_success, now) {
             return self.give_up(reason, next);
         }
-        let same = self
-            .attempts
-            .last()
-            .is_some_and(|attempt| attempt.speech == Speech::Same);
+        let same = self.attempts.last_mut().is_some_and(|attempt| {
+            attempt.refused = Some(refusal.cause);
+            attempt.speech == Speech::Same
+        });
         // In the client's own dialect the provider's words are the best there are, unless they are about our credential.
         match refusal.cause {
             Cause::Authentication | Cause::Permission => self.told_instead(Fault::ProviderCredential),

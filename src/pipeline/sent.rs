@@ -43,6 +43,8 @@ pub struct Sent {
     pub(super) rests: Vec<(ProviderId, health::Reason)>,
     /// Headers of the client's that one provider gets and another does not.
     pub(super) kept: Kept,
+    /// The answer is read where the host has done with choosing: no other attempt can follow it.
+    pub(super) past_router: bool,
     /// Answered in the end by us, because no provider did.
     pub(super) fault: Option<Fault>,
     /// Spent inside Tollgate until it left.
@@ -112,6 +114,7 @@ impl Sent {
             trial,
             rests: Vec::new(),
             kept: Kept::default(),
+            past_router: false,
             fault: None,
             added_ns: 0,
             grant: Some(grant),

@@ -172,9 +172,19 @@ impl HttpContext for Gateway {
             Answering::Read => {}
             Answering::Unread => {
                 under.reply = Reply::Here(0);
-                return read_head(&mut sent, ends);
+                let action = read_head(&mut sent, ends);
+                if action == Action::Pause {
+                    return action;
+                }
             }
-            Answering::Envoys(answer) => under.reply = replace(answer, ends),
+            Answering::Envoys(answer) => {
+                under.reply = replace(answer, ends);
+                return Action::Continue;
+            }
+        }
+        if ends && let Some(answer) = sent.untold() {
+            tell(&answer);
+            under.reply = Reply::Ours(None);
         }
         Action::Continue
     }

@@ -7,7 +7,7 @@
 use super::Client;
 use super::seal::{self, Marking};
 use super::sides::{Reader, Writer, read_reply, write_reply};
-use crate::conversation::{Cause, Event, Output, Refusal, Reply, Stop};
+use crate::conversation::{Cause, Event, Output, Refusal, Reply};
 use crate::dialect::{Api, Malformed, Told, Unanswered};
 use crate::framing::eventstream::{Frames, Kind};
 use crate::framing::sse::{Blocks, fields};
@@ -211,7 +211,7 @@ impl Translation {
             return;
         }
         // A provider that does not stream although it was asked to.
-        self.events = events_of(reply);
+        self.events = reply.into_events();
         self.pass(0, out);
     }
 
@@ -335,39 +335,6 @@ fn reading_of(reply: &Reply) -> Reading {
         error_in_stream: false,
         undecoded: false,
     }
-}
-
-/// A whole answer, as if it had come step by step.
-fn events_of(reply: Reply) -> Vec<Event> {
-    let mut events = vec![Event::Begin {
-        id: reply.id,
-        model: reply.model,
-    }];
-    for output in reply.output {
-        match output {
-            Output::Text(text) => events.push(Event::Text(text)),
-            Output::Thought { text, signature } => {
-                events.push(Event::Thought(text));
-                events.extend(signature.map(Event::Signature));
-            }
-            Output::SealedThought(data) => events.push(Event::SealedThought(data)),
-            Output::Call {
-                id,
-                name,
-                arguments,
-                signature,
-            } => {
-                events.push(Event::Call { id, name, signature });
-                events.push(Event::Arguments(arguments));
-            }
-            Output::Declined(text) => events.push(Event::Declined(text)),
-        }
-    }
-    events.push(Event::Stop(reply.stop.unwrap_or(Stop::End)));
-    events.extend(reply.tier.map(Event::Tier));
-    events.extend(reply.usage.map(Event::Usage));
-    events.push(Event::End);
-    events
 }
 
 /// What a stream of a client's own API ends with that broke off: an error, such that its official SDK raises.

@@ -61,47 +61,7 @@ fn read(bytes: &[u8], mut each: impl FnMut(&[u8], &[u8], &mut Vec<Event>) -> Res
 
 /// The whole answer that events come to.
 fn folded(events: Vec<Event>) -> Reply {
-    let mut reply = Reply::default();
-    for event in events {
-        let last = reply.output.last_mut();
-        match (event, last) {
-            (Event::Begin { id, model }, _) => (reply.id, reply.model) = (id, model),
-            (Event::Text(more), Some(Output::Text(text)))
-            | (Event::Declined(more), Some(Output::Declined(text)))
-            | (Event::Arguments(more), Some(Output::Call { arguments: text, .. }))
-            | (Event::Thought(more), Some(Output::Thought { text, signature: None })) => text.push_str(&more),
-            (Event::Text(text), _) => reply.output.push(Output::Text(text)),
-            (Event::Declined(text), _) => reply.output.push(Output::Declined(text)),
-            (Event::Thought(text), _) => reply.output.push(Output::Thought { text, signature: None }),
-            (
-                Event::Signature(seal),
-                Some(Output::Thought {
-                    signature: signature @ None,
-                    ..
-                }),
-            ) => {
-                *signature = Some(seal);
-            }
-            (Event::Signature(seal), _) => reply.output.push(Output::Thought {
-                text: String::new(),
-                signature: Some(seal),
-            }),
-            (Event::SealedThought(data), _) => reply.output.push(Output::SealedThought(data)),
-            (Event::Call { id, name, signature }, _) => reply.output.push(Output::Call {
-                id,
-                name,
-                arguments: String::new(),
-                signature,
-            }),
-            (Event::Arguments(more), _) => panic!("arguments of no call: {more}"),
-            (Event::Stop(stop), _) => reply.stop = Some(stop),
-            (Event::Usage(usage), _) => reply.usage = Some(usage),
-            (Event::Tier(tier), _) => reply.tier = Some(tier),
-            (Event::End, _) => {}
-            (Event::Failed(refusal), _) => panic!("{refusal:?}"),
-        }
-    }
-    reply
+    Reply::of_events(events).unwrap()
 }
 
 /// What was generated, so that the same is equal: arguments without what stands between their tokens, neighbouring texts as

@@ -27,20 +27,17 @@ fn rounds() -> impl Strategy<Value = Vec<Round>> {
     let round = ids.prop_flat_map(|ids| {
         let order: Vec<usize> = (0..ids.len()).collect();
         let words = proptest::option::of(Just("Words.".to_owned()));
-        (Just(ids), Just(order).prop_shuffle(), words)
+        let parts = (Just(ids), Just(order).prop_shuffle(), words);
+        parts.prop_map(|(ids, results, words)| Round { ids, results, words })
     });
-    proptest::collection::vec(round, 1..4).prop_map(|rounds| {
-        let with_number = |(number, (ids, results, words)): (usize, (Vec<String>, Vec<usize>, Option<String>))| Round {
-            // Every id is another.
-            ids: ids
-                .iter()
-                .enumerate()
-                .map(|(index, id)| format!("{id}{number}{index}"))
-                .collect(),
-            results,
-            words,
-        };
-        rounds.into_iter().enumerate().map(with_number).collect()
+    proptest::collection::vec(round, 1..4).prop_map(|mut rounds| {
+        for (number, round) in rounds.iter_mut().enumerate() {
+            for (index, id) in round.ids.iter_mut().enumerate() {
+                // Every id is another.
+                id.push_str(&format!("{number}{index}"));
+            }
+        }
+        rounds
     })
 }
 

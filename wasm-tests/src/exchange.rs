@@ -12,6 +12,7 @@ mod router;
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::rc::Rc;
+use std::time::Duration;
 
 pub(crate) use self::leg::Piece;
 use self::leg::{Direction, Leg, Stop};
@@ -29,6 +30,7 @@ pub(crate) use self::router::Upstream;
 const DOWNSTREAM_ABORT: u64 = 16_384;
 const UPSTREAM_BROKE: u64 = 8_388_608;
 const UPSTREAM_REFUSED: u64 = 32;
+const UPSTREAM_TIMEOUT: u64 = 4;
 const RETRIES_EXHAUSTED: u64 = 32_768;
 
 /// The property that says why Envoy answered as it did.
@@ -103,8 +105,8 @@ impl Exchange {
             self.client_sends(piece);
         } else {
             match self.router.next_step() {
-                None => self.finish(End::Hung),
-                Some(Step::Wait(duration)) => self.worker.process().advance(duration),
+                None => self.wait(Duration::MAX),
+                Some(Step::Wait(duration)) => self.wait(duration),
                 Some(step) => {
                     self.events += 1;
                     self.upstream_sends(step);
@@ -112,6 +114,19 @@ impl Exchange {
             }
         }
         true
+    }
+
+    /// Nothing arrives for so long.
+    fn wait(&mut self, time: Duration) {
+        let process = self.worker.process();
+        match self.router.runs_out(time, &process) {
+            Some(left) => {
+                process.advance(left);
+                self.attempt_broke(UPSTREAM_TIMEOUT);
+            }
+            None if time == Duration::MAX => self.finish(End::Hung),
+            None => process.advance(time),
+        }
     }
 
     /// Lets everything arrive.

@@ -21,6 +21,8 @@ mod configure;
 mod cost;
 #[path = "module/crash.rs"]
 mod crash;
+#[path = "module/credentials.rs"]
+mod credentials;
 #[path = "module/departures.rs"]
 mod departures;
 #[path = "module/exchange.rs"]
@@ -31,10 +33,14 @@ mod failover;
 mod fixture;
 #[path = "module/gauges.rs"]
 mod gauges;
+#[path = "module/health.rs"]
+mod health;
 #[path = "module/limits.rs"]
 mod limits;
 #[path = "module/loop_guard.rs"]
 mod loop_guard;
+#[path = "module/moving_on.rs"]
+mod moving_on;
 #[path = "module/observability.rs"]
 mod observability;
 #[path = "module/refusals.rs"]
@@ -45,6 +51,8 @@ mod set_aside;
 mod status;
 #[path = "module/told.rs"]
 mod told;
+#[path = "module/translation.rs"]
+mod translation;
 #[path = "module/unheld.rs"]
 mod unheld;
 #[path = "module/workers.rs"]

@@ -128,16 +128,3 @@ pub(super) fn wanted(reasoning: Reasoning) -> Option<Effort> {
         _ => Effort::High,
     }))
 }
-
-/// OpenAI's word for it.
-pub(super) fn word(effort: Effort) -> &'static str {
-    match effort {
-        Effort::Off => "none",
-        Effort::Minimal => "minimal",
-        Effort::Low => "low",
-        Effort::Medium => "medium",
-        Effort::High => "high",
-        Effort::XHigh => "xhigh",
-        Effort::Max => "max",
-    }
-}

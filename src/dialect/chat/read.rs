@@ -14,6 +14,7 @@ use super::parts::cache;
 use super::turns::Turns;
 use crate::conversation::members::{Members, Unreadable, elements};
 use crate::conversation::{Choice, Effort, Format, Losses, Reasoning, Request, Tool};
+use crate::dialect::effort;
 
 /// Members that an answer means the same without.
 const HINTS: [&str; 9] = [
@@ -221,24 +222,10 @@ fn read_stop(members: &mut Members) -> Result<Vec<String>, Unreadable> {
         .map_err(|_| Unreadable::new("stop", WHAT))
 }
 
-/// The effort of this name, in OpenAI's words.
-fn effort(name: &str) -> Option<Effort> {
-    Some(match name {
-        "none" => Effort::Off,
-        "minimal" => Effort::Minimal,
-        "low" => Effort::Low,
-        "medium" => Effort::Medium,
-        "high" => Effort::High,
-        "xhigh" => Effort::XHigh,
-        "max" => Effort::Max,
-        _ => return None,
-    })
-}
-
 fn read_reasoning(members: &mut Members, losses: &mut Losses) -> Result<Option<Reasoning>, Unreadable> {
     let mut reasoning = Reasoning::default();
     let named = |name: Cow<str>, losses: &mut Losses| {
-        let effort = effort(&name);
+        let effort = effort::named(&name);
         if effort.is_none() {
             losses.hint("reasoning_effort");
         }

@@ -7,6 +7,7 @@ use super::body::{Body, Function, JsonSchema, Named, ResponseFormat, StreamOptio
 use super::effort::{self, Model};
 use super::messages::write_messages;
 use crate::conversation::{Block, Choice, Effort, Format, Losses, Request, Turn};
+use crate::dialect::effort::word;
 use crate::dialect::{To, form};
 
 /// The most texts at which an answer ends.
@@ -63,7 +64,7 @@ fn write_reasoning(request: &Request, to: &To<'_>, body: &mut Body, losses: &mut
     if model.is_deepseeks() && effort == Effort::Off {
         body.thinking = Some(Thinking { kind: "disabled" });
     } else {
-        body.reasoning_effort = Some(effort::word(effort));
+        body.reasoning_effort = Some(word(effort));
     }
     Some(effort)
 }

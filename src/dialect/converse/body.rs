@@ -8,6 +8,8 @@ use std::borrow::Cow;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+use crate::dialect::claude::thinking::Config;
+
 /// A whole request.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -190,7 +192,7 @@ pub(super) enum Structure<'a> {
 #[derive(Debug, Default, PartialEq, Serialize)]
 pub(super) struct Additional {
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) thinking: Option<Thinking>,
+    pub(super) thinking: Option<Config>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) top_k: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -201,21 +203,6 @@ pub(super) struct Additional {
     pub(super) nova_reasoning: Option<NovaReasoning>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) reasoning_effort: Option<&'static str>,
-}
-
-/// Claude's `thinking`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
-pub(super) enum Thinking {
-    Enabled {
-        budget_tokens: u64,
-    },
-    Adaptive {
-        #[serde(skip_serializing_if = "Option::is_none")]
-        display: Option<&'static str>,
-    },
-    Disabled,
-    BetweenTools,
 }
 
 /// Claude's `tool_choice`.

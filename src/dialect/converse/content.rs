@@ -15,6 +15,7 @@ use super::body::{CachePoint, Content, File, Message, Reasoning, Source};
 use super::model::Model;
 use crate::conversation::request::Cache;
 use crate::conversation::{Block, Losses, Media, Role, Turn};
+use crate::dialect::claude::may_be_anthropics;
 use crate::hash;
 
 /// The longest id or name.
@@ -268,13 +269,6 @@ fn accompany(content: &mut Vec<Content<'_>>) {
         let names = names.join(", ");
         content.push(Content::Text(Cow::Owned(names)));
     }
-}
-
-/// Whether a seal can be one of Anthropic's: another's is refused. They are opaque, but OpenAI's `encrypted_content` is a
-/// Fernet token, which begins with a version and the upper bytes of a time, and the form in which it comes through another
-/// dialect has colons, which Base64 has not.
-pub(super) fn may_be_anthropics(seal: &str) -> bool {
-    !seal.is_empty() && !seal.starts_with("gAAAA") && !seal.contains(':')
 }
 
 /// An id or a name, as it is allowed.

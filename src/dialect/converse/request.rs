@@ -30,7 +30,7 @@ pub fn write_request(request: &Request, to: &To<'_>, losses: &mut Losses) -> Vec
     let longest = request.max_output_tokens.or(to.longest);
     let thinking = thinking(request, model, longest, losses);
     let mut additional = Additional {
-        thinking: thinking.config,
+        thinking: thinking.claude.config,
         nova_reasoning: None,
         reasoning_effort: thinking.reasoning_effort,
         ..Additional::default()
@@ -88,7 +88,7 @@ fn inference<'a>(
         losses.hint("temperature");
         temperature = Some(1.0);
     }
-    if model.refuses_sampling() || thinking.on {
+    if model.refuses_sampling() || thinking.claude.on {
         // While it thinks, Claude takes a temperature of 1 alone, and a top-p of 0.95 or more.
         let is_kept = |value: f64, least: f64| !model.refuses_sampling() && value >= least;
         for (name, value, least) in [("temperature", &mut temperature, 1.0), ("top_p", &mut top_p, 0.95)] {
@@ -105,7 +105,7 @@ fn inference<'a>(
     }
     match (model, top_k) {
         (_, None) => {}
-        (Model::Claude { .. }, top_k) => additional.top_k = top_k,
+        (Model::Claude(_), top_k) => additional.top_k = top_k,
         (Model::Nova(_), Some(top_k)) => additional.nova = Some(NovaInference { top_k }),
         _ => losses.meaning("top_k"),
     }
@@ -137,7 +137,7 @@ fn output<'a>(
     let mut words = None;
     let mut output = OutputConfig {
         text_format: None,
-        effort: thinking.effort,
+        effort: thinking.claude.effort,
     };
     match &request.format {
         Format::Text => {}

@@ -6,7 +6,6 @@ use serde_json::{Value, json};
 use super::*;
 use crate::conversation::request::Cache;
 use crate::conversation::*;
-use crate::dialect::gemini::whole;
 use crate::dialect::{ChatFacts, To, Unanswered};
 use crate::framing::eventstream::{Frames, Kind, encode_event, encode_exception};
 use crate::usage::Usage;
@@ -14,6 +13,11 @@ use crate::usage::Usage;
 const CLAUDE: &str = "us.anthropic.claude-sonnet-4-5-20250929-v1:0";
 const NOVA: &str = "amazon.nova-2-lite-v1:0";
 const LLAMA: &str = "meta.llama3-1-70b-instruct-v1:0";
+
+/// The answer that these events add up to.
+fn whole(events: Vec<Event>) -> Result<Reply, Unanswered> {
+    Reply::of_events(events).map_err(Unanswered::Refused)
+}
 
 fn raw(json: &str) -> Box<serde_json::value::RawValue> {
     serde_json::value::RawValue::from_string(json.to_owned()).unwrap()

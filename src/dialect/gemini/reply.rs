@@ -17,7 +17,7 @@ use serde_json::value::RawValue;
 
 use super::refusal::{blocked, read_refusal};
 use super::usage;
-use crate::conversation::{Cause, Event, Output, Refusal, Reply, Stop};
+use crate::conversation::{Cause, Event, Refusal, Reply, Stop};
 use crate::dialect::{Malformed, Unanswered};
 use crate::hash;
 use crate::usage::Usage;
@@ -101,48 +101,7 @@ pub fn read_reply(body: &[u8]) -> Result<Reply, Unanswered> {
         return Err(Unanswered::Malformed);
     }
     reader.finish(&mut events);
-    whole(events)
-}
-
-/// All events of an answer as one.
-///
-/// # Errors
-///
-/// The refusal it ended with.
-pub(in crate::dialect) fn whole(events: Vec<Event>) -> Result<Reply, Unanswered> {
-    let mut reply = Reply::default();
-    for event in events {
-        match (event, reply.output.last_mut()) {
-            (Event::Begin { id, model }, _) => (reply.id, reply.model) = (id, model),
-            (Event::Text(more), Some(Output::Text(text)))
-            | (Event::Declined(more), Some(Output::Declined(text)))
-            | (Event::Thought(more), Some(Output::Thought { text, signature: None })) => text.push_str(&more),
-            (Event::Arguments(more), Some(Output::Call { arguments, .. })) => arguments.push_str(&more),
-            (Event::Signature(seal), Some(Output::Thought { signature, .. })) if signature.is_none() => {
-                *signature = Some(seal);
-            }
-            (Event::Text(text), _) => reply.output.push(Output::Text(text)),
-            (Event::Declined(text), _) => reply.output.push(Output::Declined(text)),
-            (Event::Thought(text), _) => reply.output.push(Output::Thought { text, signature: None }),
-            (Event::Signature(seal), _) => reply.output.push(Output::Thought {
-                text: String::new(),
-                signature: Some(seal),
-            }),
-            (Event::SealedThought(data), _) => reply.output.push(Output::SealedThought(data)),
-            (Event::Call { id, name, signature }, _) => reply.output.push(Output::Call {
-                id,
-                name,
-                arguments: String::new(),
-                signature,
-            }),
-            (Event::Stop(stop), _) => reply.stop = Some(stop),
-            (Event::Usage(usage), _) => reply.usage = Some(usage),
-            (Event::Tier(tier), _) => reply.tier = Some(tier),
-            (Event::Failed(refusal), _) => return Err(Unanswered::Refused(refusal)),
-            (Event::Arguments(_) | Event::End, _) => {}
-        }
-    }
-    Ok(reply)
+    Reply::of_events(events).map_err(Unanswered::Refused)
 }
 
 /// Reads the events of a stream.

@@ -9,6 +9,11 @@ use crate::conversation::*;
 use crate::dialect::{ChatFacts, To, Unanswered};
 use crate::usage::Usage;
 
+/// The answer that these events add up to.
+fn whole(events: Vec<Event>) -> Result<Reply, Unanswered> {
+    Reply::of_events(events).map_err(Unanswered::Refused)
+}
+
 fn raw(json: &str) -> Box<serde_json::value::RawValue> {
     serde_json::value::RawValue::from_string(json.to_owned()).unwrap()
 }

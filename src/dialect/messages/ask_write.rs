@@ -12,11 +12,11 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::content_write::{Mark, Piece, mark, pieces};
-use super::model::{Force, Model};
 use super::schema::enforceable;
-use super::thinking::{Config, Thinking};
 use crate::conversation::members::Members;
 use crate::conversation::{Block, Choice, Format, Losses, Request, Role, Tool};
+use crate::dialect::claude::thinking::{Config, Thinking};
+use crate::dialect::claude::{self, Force, Model};
 use crate::dialect::{To, form};
 
 #[derive(Serialize)]
@@ -96,13 +96,13 @@ struct Metadata<'a> {
 
 /// Writes a request.
 pub fn write_request(request: &Request, to: &To<'_>, losses: &mut Losses) -> Vec<u8> {
-    let model = Model::named(to.model);
+    let model = Model::named(to.model, claude::NEWEST);
     let max_tokens = request
         .max_output_tokens
         .or(to.longest)
         .unwrap_or(model.longest())
         .max(1);
-    let thinking = Thinking::of(request, model, max_tokens, losses);
+    let thinking = Thinking::of(request, request.reasoning, model, Some(max_tokens), losses);
     let (format, words) = format(&request.format, model, losses);
     let texts = request.instructions.iter();
     let mut system = pieces(texts.filter(|block| matches!(block, Block::Text { .. })), losses);

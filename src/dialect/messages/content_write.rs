@@ -14,6 +14,7 @@ use serde_json::value::RawValue;
 use super::base64;
 use crate::conversation::request::Cache;
 use crate::conversation::{Block, Losses, Media};
+use crate::dialect::claude::may_be_anthropics;
 use crate::hash;
 
 /// A content block.
@@ -155,13 +156,6 @@ fn piece<'a>(block: &'a Block, losses: &mut Losses) -> Option<Piece<'a>> {
             return None;
         }
     })
-}
-
-/// Whether a seal can be one of Anthropic's. They are opaque and another's is refused, so whatever is known not to be one
-/// is left out: OpenAI's `encrypted_content` is a Fernet token, which begins with a version and the upper bytes of a time,
-/// and the form in which it comes through another dialect has colons, which Base64 has not.
-pub(super) fn may_be_anthropics(seal: &str) -> bool {
-    !seal.is_empty() && !seal.starts_with("gAAAA") && !seal.contains(':')
 }
 
 fn image<'a>(media: &'a Media, losses: &mut Losses) -> Option<Source<'a>> {

@@ -5,7 +5,7 @@ mod replies;
 mod streams;
 
 use crate::conversation::members::Unreadable;
-use crate::conversation::{Event, Losses, Output, Reply, Request};
+use crate::conversation::{Event, Losses, Reply, Request};
 use crate::dialect::{ChatFacts, To, Told};
 
 fn told() -> Told<'static> {
@@ -43,49 +43,5 @@ fn labels(losses: &Losses) -> Vec<String> {
 
 /// The answer that a stream's events amount to.
 fn folded(events: &[Event]) -> Reply {
-    let mut reply = Reply::default();
-    for event in events {
-        match event.clone() {
-            Event::Begin { id, model } => (reply.id, reply.model) = (id, model),
-            Event::Text(text) => match reply.output.last_mut() {
-                Some(Output::Text(last)) => last.push_str(&text),
-                _ => reply.output.push(Output::Text(text)),
-            },
-            Event::Declined(text) => match reply.output.last_mut() {
-                Some(Output::Declined(last)) => last.push_str(&text),
-                _ => reply.output.push(Output::Declined(text)),
-            },
-            Event::Thought(more) => match reply.output.last_mut() {
-                Some(Output::Thought { text, signature: None }) => text.push_str(&more),
-                _ => reply.output.push(Output::Thought {
-                    text: more,
-                    signature: None,
-                }),
-            },
-            Event::Signature(seal) => match reply.output.last_mut() {
-                Some(Output::Thought { signature, .. }) if signature.is_none() => *signature = Some(seal),
-                _ => reply.output.push(Output::Thought {
-                    text: String::new(),
-                    signature: Some(seal),
-                }),
-            },
-            Event::SealedThought(data) => reply.output.push(Output::SealedThought(data)),
-            Event::Call { id, name, signature } => reply.output.push(Output::Call {
-                id,
-                name,
-                arguments: String::new(),
-                signature,
-            }),
-            Event::Arguments(more) => match reply.output.last_mut() {
-                Some(Output::Call { arguments, .. }) => arguments.push_str(&more),
-                _ => panic!("arguments of no call"),
-            },
-            Event::Stop(stop) => reply.stop = Some(stop),
-            Event::Usage(usage) => reply.usage = Some(usage),
-            Event::Tier(tier) => reply.tier = Some(tier),
-            Event::End => {}
-            Event::Failed(refusal) => panic!("{refusal:?}"),
-        }
-    }
-    reply
+    Reply::of_events(events.iter().cloned()).unwrap()
 }

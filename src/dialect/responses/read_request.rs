@@ -12,7 +12,8 @@ mod part;
 use serde_json::value::RawValue;
 
 use crate::conversation::members::{Members, Unreadable, elements};
-use crate::conversation::{Block, Choice, Effort, Format, Losses, Reasoning, Request, Tool};
+use crate::conversation::{Block, Choice, Format, Losses, Reasoning, Request, Tool};
+use crate::dialect::effort;
 
 /// What matters and has no counterpart.
 const MEANT: &[&str] = &[
@@ -211,19 +212,12 @@ fn format(text: &RawValue, losses: &mut Losses) -> Result<Format, Unreadable> {
 
 fn reason(reasoning: &RawValue, losses: &mut Losses) -> Result<Reasoning, Unreadable> {
     let mut reasoning = Members::within(reasoning, "reasoning")?;
-    let effort = match reasoning.text("effort")?.as_deref() {
+    let effort = match reasoning.text("effort")? {
         None => None,
-        Some("none") => Some(Effort::Off),
-        Some("minimal") => Some(Effort::Minimal),
-        Some("low") => Some(Effort::Low),
-        Some("medium") => Some(Effort::Medium),
-        Some("high") => Some(Effort::High),
-        Some("xhigh") => Some(Effort::XHigh),
-        Some("max") => Some(Effort::Max),
-        Some(_) => {
+        Some(word) => Some(effort::named(&word).ok_or_else(|| {
             let what = "must be none, minimal, low, medium, high, xhigh or max";
-            return Err(Unreadable::new("reasoning.effort", what));
-        }
+            Unreadable::new("reasoning.effort", what)
+        })?),
     };
     // The second is the first one's old name.
     let summary = reasoning.text("summary")?.or(reasoning.text("generate_summary")?);

@@ -85,7 +85,6 @@ fn by_code(code: &str, message: &str) -> Option<Cause> {
         "invalid_api_key" | "account_deactivated" => Cause::Authentication,
         "unsupported_country_region_territory" => Cause::Permission,
         "model_not_found" | "DeploymentNotFound" => Cause::NotFound,
-        "server_error" => Cause::Server,
         _ => return code.starts_with("invalid_image").then_some(Cause::Invalid),
     })
 }
@@ -183,6 +182,7 @@ mod tests {
                 Cause::Overloaded,
             ),
             (500, error("server_error", "", ""), Cause::Server),
+            (503, error("server_error", "", ""), Cause::Overloaded),
             (
                 400,
                 r#"{"object":"error","message":"This model's maximum context length is 10 tokens.","code":400}"#

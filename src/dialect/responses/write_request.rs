@@ -17,7 +17,7 @@ use std::borrow::Cow;
 
 use super::family::Family;
 use crate::conversation::{Block, Choice, Effort, Format, Losses, Reasoning, Request, Tool};
-use crate::dialect::To;
+use crate::dialect::{To, effort};
 use crate::hash;
 use wire::{Body, Chosen, Empty, Function, Schema, Shape, Text, Thinking};
 
@@ -101,7 +101,7 @@ fn reasoning(said: Reasoning, family: Family, losses: &mut Losses) -> Option<Thi
         _ => None,
     };
     let thinking = Thinking {
-        effort: effort.map(name),
+        effort: effort.map(effort::word),
         summary,
     };
     (thinking.effort.is_some() || thinking.summary.is_some()).then_some(thinking)
@@ -115,18 +115,6 @@ fn effort_for(budget: u64) -> Effort {
         1025..=4096 => Effort::Low,
         4097..=16_384 => Effort::Medium,
         _ => Effort::High,
-    }
-}
-
-fn name(effort: Effort) -> &'static str {
-    match effort {
-        Effort::Off => "none",
-        Effort::Minimal => "minimal",
-        Effort::Low => "low",
-        Effort::Medium => "medium",
-        Effort::High => "high",
-        Effort::XHigh => "xhigh",
-        Effort::Max => "max",
     }
 }
 

@@ -9,7 +9,7 @@ use tollgate::ask;
 use tollgate::caller;
 use tollgate::document::Document;
 use tollgate::endpoint::Endpoint;
-use tollgate::handoff::{Handoff, Place};
+use tollgate::handoff::{Handoff, Place, Stop};
 use tollgate::headers::Headers;
 use tollgate::limit::admit;
 use tollgate::limit::cell::Cell;
@@ -18,7 +18,7 @@ use tollgate::limit::store::{Books, Census, Clock, Memory, Owner};
 use tollgate::limit::window::Length;
 use tollgate::meter::{Meter, Passed, Reading};
 use tollgate::metrics::{Metric, Sink};
-use tollgate::pipeline::{self, Ending, Now, Receipt};
+use tollgate::pipeline::{self, Ending, Heading, Now, Onward, Receipt};
 use tollgate::usage::Usage;
 use tollgate::world::World;
 
@@ -305,7 +305,12 @@ fn what_crosses_between_the_roles_is_64_bits_wide() {
         endpoint: Endpoint::ChatCompletions,
         path: "/v1/chat/completions?a=b".to_owned(),
         max_output_tokens: Some(u64::MAX),
-        legs: vec![("first".to_owned(), "gpt-4o".to_owned())],
+        stream: true,
+        legs: vec![Stop {
+            provider: "first".to_owned(),
+            credential: usize::MAX,
+            model: "gpt-4o".to_owned(),
+        }],
     };
     assert_eq!(Handoff::decode(&handoff.encode()), Some(handoff));
 }
@@ -393,14 +398,15 @@ fn a_whole_exchange_comes_to_the_same_bill() {
     let body = br#"{"model":"best","stream":true,"messages":[]}"#;
     let mut sent = received.ask(body, &mut books).expect("the key may use the model");
     assert_eq!(sent.cluster(), Some("first"));
-    sent.begin(&headers).unwrap();
-    let translated = String::from_utf8(sent.translate(body).unwrap()).unwrap();
+    sent.begin(&headers, Now(T0), &mut books).unwrap();
+    let translated = String::from_utf8(sent.translate(body).unwrap().unwrap()).unwrap();
     assert!(
         translated.contains(r#""model":"gpt-4o""#) && translated.contains("include_usage"),
         "{translated}"
     );
     let head = Headers::from_pairs([(":status", "200"), ("content-type", "text/event-stream")]);
-    let _ = sent.reply_head(&head, false, Now(T0));
+    // Another target is left: nothing passes before the first token.
+    assert_eq!(sent.reply_head(&head, false, Now(T0)), Heading::Held);
     let (stream, visible) = openai_stream();
     let mut passed = Vec::new();
     let chunks = stream.chunks(5);
@@ -409,8 +415,9 @@ fn a_whole_exchange_comes_to_the_same_bill() {
         // A second for each chunk: the whole takes longer than 32 bits of nanoseconds hold.
         let now = Now(T0 + index as u64 * 1_000_000_000);
         match sent.reply_chunk(chunk, now, index == last) {
-            Passed::Unchanged => passed.extend_from_slice(chunk),
-            Passed::Replaced(bytes) => passed.extend(bytes),
+            Onward::Unchanged => passed.extend_from_slice(chunk),
+            Onward::Replaced(bytes) | Onward::Released(_, bytes) => passed.extend(bytes),
+            Onward::Held => {}
         }
     }
     assert_eq!(passed, visible);

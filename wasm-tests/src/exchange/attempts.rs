@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use super::leg::{Direction, Leg, Piece, Stop};
 use super::router::{self, LiveAttempt, Upstream};
-use super::{Attempt, DETAILS, End, Exchange, RETRIES_EXHAUSTED, UPSTREAM_BROKE, UPSTREAM_REFUSED};
+use super::{Attempt, DETAILS, End, Exchange, RETRIES_EXHAUSTED, UPSTREAM_BROKE, UPSTREAM_REFUSED, UPSTREAM_TIMEOUT};
 use crate::headers::Headers;
 use crate::host::Context;
 use crate::upstream::Step;
@@ -42,6 +42,7 @@ impl Exchange {
             request: Leg::new(Direction::Request, self.shape.hold_headers, self.shape.buffer_limit),
             response: Leg::new(Direction::Response, self.shape.hold_headers, self.shape.buffer_limit),
             early: reply.comes_early(),
+            deadline: self.router.deadline(&self.worker.process()),
             steps: reply.into_steps(),
         });
         true
@@ -128,7 +129,7 @@ impl Exchange {
         }
     }
 
-    fn attempt_broke(&mut self, flag: u64) {
+    pub(super) fn attempt_broke(&mut self, flag: u64) {
         self.end_attempt();
         if self.router.response_started {
             self.flags |= flag;
@@ -141,12 +142,13 @@ impl Exchange {
             self.next_attempt();
         } else {
             self.flags |= flag;
-            let details = if flag == UPSTREAM_REFUSED {
-                "upstream_reset_before_response_started{remote_connection_failure}"
-            } else {
-                "upstream_reset_before_response_started{connection_termination}"
-            };
-            self.envoys_reply(503, details);
+            match flag {
+                UPSTREAM_TIMEOUT => self.envoys_reply(504, "upstream_per_try_timeout"),
+                UPSTREAM_REFUSED => {
+                    self.envoys_reply(503, "upstream_reset_before_response_started{remote_connection_failure}");
+                }
+                _ => self.envoys_reply(503, "upstream_reset_before_response_started{connection_termination}"),
+            }
         }
     }
 

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
+use std::time::Duration;
 
 use super::leg::{Leg, Piece};
 use super::{Attempt, check_length, status_of};
@@ -18,6 +19,7 @@ const CLUSTER_KEY: &[u8] = b"wasm.tollgate.cluster";
 const RETRY_HEADER: &str = "x-tollgate-retry";
 const MAX_RETRIES_HEADER: &str = "x-envoy-max-retries";
 const RETRY_ON_HEADER: &str = "x-envoy-retry-on";
+const PER_TRY_HEADER: &str = "x-envoy-upstream-rq-per-try-timeout-ms";
 /// The rendered route's own conditions and number of retries, where the module chooses the cluster; other routes have
 /// none.
 const ROUTE_RETRY_ON: &str = "connect-failure,refused-stream,reset-before-request";
@@ -50,6 +52,8 @@ pub(super) struct Router {
     pub(super) response_started: bool,
     retry_on: Vec<String>,
     retries_left: u32,
+    /// How long an attempt may take until something of its answer passes on.
+    per_try: Option<Duration>,
     headers_last: bool,
     body: Vec<u8>,
     ended: bool,
@@ -64,6 +68,8 @@ pub(super) struct LiveAttempt {
     pub(super) steps: VecDeque<Step>,
     /// The reply does not wait for the whole request.
     pub(super) early: bool,
+    /// When it has taken too long, in nanoseconds of the steady clock. It is forgotten once something passes on.
+    pub(super) deadline: Option<u64>,
 }
 
 impl Router {
@@ -110,8 +116,11 @@ impl Router {
             .collect();
         let asked = headers.text(MAX_RETRIES_HEADER).and_then(|value| value.parse().ok());
         self.retries_left = asked.unwrap_or(retries);
-        headers.remove(MAX_RETRIES_HEADER);
-        headers.remove(RETRY_ON_HEADER);
+        let milliseconds = headers.text(PER_TRY_HEADER).and_then(|value| value.parse().ok());
+        self.per_try = milliseconds.map(Duration::from_millis);
+        for name in [MAX_RETRIES_HEADER, RETRY_ON_HEADER, PER_TRY_HEADER] {
+            headers.remove(name);
+        }
     }
 
     /// Whether the policy wants another attempt after such an answer.
@@ -153,6 +162,19 @@ impl Router {
         let allowed = self.retries_left > 0 && !self.response_started;
         self.retries_left = self.retries_left.saturating_sub(1);
         allowed
+    }
+
+    /// When an attempt that begins now has taken too long.
+    pub(super) fn deadline(&self, process: &Process) -> Option<u64> {
+        let nanoseconds = u64::try_from(self.per_try?.as_nanos()).unwrap_or(u64::MAX);
+        Some(process.steady().saturating_add(nanoseconds))
+    }
+
+    /// How much time the attempt has left, where `wait` is longer than that.
+    pub(super) fn runs_out(&self, wait: Duration, process: &Process) -> Option<Duration> {
+        let deadline = self.live.as_ref()?.deadline.filter(|_| !self.response_started)?;
+        let left = Duration::from_nanos(deadline.saturating_sub(process.steady()));
+        (wait >= left).then_some(left)
     }
 
     /// Whether the provider acts before the client does.

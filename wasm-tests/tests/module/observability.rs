@@ -48,7 +48,10 @@ fn tour() -> Gateway {
         keys.push(rules);
     }
     let gateway = Gateway::start(&document, &ENV);
-    gateway.answers("first", chat_reply()).answers("second", chat_reply());
+    let reply = chat_reply()
+        .header("x-ratelimit-limit-requests", "9")
+        .header("x-ratelimit-remaining-requests", "8");
+    gateway.answers("first", reply).answers("second", chat_reply());
     for (secret, _) in watched_keys() {
         for _ in 0..4 {
             gateway.send(chat("gpt-4o").bearer(secret));
@@ -75,6 +78,12 @@ fn tour() -> Gateway {
     gateway.answers_now("first", chat_reply());
     gateway.send(chat("free"));
     gateway.send(chat("gpt-9"));
+    gateway.answers("anthropic", Reply::json(200, "{}"));
+    let kept = json!({"model": "claude", "messages": [{"role": "user", "content": "x"}], "store": true});
+    gateway.send(Request::post(CHAT).bearer(AGENT_KEY).json(kept.to_string()));
+    gateway.answers_now("first", Reply::json(429, "{}"));
+    gateway.send(chat("gpt-4o"));
+    gateway.answers_now("first", chat_reply());
     for index in 0..60 {
         gateway.send(chat(&format!("model-{index}")));
     }

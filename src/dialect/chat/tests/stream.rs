@@ -66,42 +66,7 @@ fn read_stream(stream: &str) -> Vec<Event> {
 
 /// The whole answer that these events are the pieces of.
 fn fold(events: &[Event]) -> Reply {
-    let mut reply = Reply::default();
-    for event in events {
-        match (event.clone(), reply.output.last_mut()) {
-            (Event::Begin { id, model }, _) => (reply.id, reply.model) = (id, model),
-            (Event::Text(more), Some(Output::Text(text)))
-            | (Event::Declined(more), Some(Output::Declined(text)))
-            | (Event::Thought(more), Some(Output::Thought { text, signature: None }))
-            | (Event::Arguments(more), Some(Output::Call { arguments: text, .. })) => text.push_str(&more),
-            (
-                Event::Signature(seal),
-                Some(Output::Thought {
-                    signature: signature @ None,
-                    ..
-                }),
-            ) => *signature = Some(seal),
-            (Event::Text(text), _) => reply.output.push(Output::Text(text)),
-            (Event::Declined(text), _) => reply.output.push(Output::Declined(text)),
-            (Event::Thought(text), _) => reply.output.push(Output::Thought { text, signature: None }),
-            (Event::Signature(signature), _) => reply.output.push(Output::Thought {
-                text: String::new(),
-                signature: Some(signature),
-            }),
-            (Event::SealedThought(data), _) => reply.output.push(Output::SealedThought(data)),
-            (Event::Call { id, name, signature }, _) => reply.output.push(Output::Call {
-                id,
-                name,
-                arguments: String::new(),
-                signature,
-            }),
-            (Event::Stop(stop), _) => reply.stop = Some(stop),
-            (Event::Usage(usage), _) => reply.usage = Some(usage),
-            (Event::Tier(tier), _) => reply.tier = Some(tier),
-            (Event::Arguments(_), _) | (Event::End, _) | (Event::Failed(_), _) => {}
-        }
-    }
-    reply
+    Reply::of_events(events.iter().cloned()).unwrap()
 }
 
 /// The pieces of a whole answer.

@@ -139,6 +139,8 @@ fn call(item: &mut Members<'_>, request: &mut Request, losses: &mut Losses) -> R
         cache: None,
     };
     say(request, Role::Assistant, block);
+    // What OpenAI's SDKs add to an answer of their own, and clients send back with it.
+    item.raw("parsed_arguments");
     item.lose(&["async", "caller", "namespace"], true, losses);
     Ok(())
 }

@@ -30,6 +30,8 @@ pub(super) fn read(content: &RawValue, at: &str, losses: &mut Losses) -> Result<
                     text: part.need("text", "must be a string")?,
                     cache,
                 });
+                // What OpenAI's SDKs add to an answer of their own, and clients send back with it.
+                part.raw("parsed");
                 part.lose(&["annotations", "logprobs"], true, losses);
             }
             // What the model said, in whatever spirit.

@@ -1,31 +1,31 @@
-//! How much a model is to think, in this dialect's words.
+//! How much a Claude is to think, in Anthropic's words, which Bedrock takes too.
 //!
-//! In: what is asked, of which model, and how long its answer may be. Out: `thinking` and `output_config.effort`, never
-//! such that the request is refused for it; what cannot be had is a hint lost by name.
+//! In: what is asked, of which model, and how long its answer may be. Out: `thinking` and the effort, never such that the
+//! request is refused for it; what cannot be had is a hint lost by name.
 //!
 //! Sources: Anthropic's pages "Thinking", "Troubleshooting thinking", "Effort" and "Extended thinking": a budget is at least
 //! 1024 and less than `max_tokens`; with a budget, a turn that goes on after a tool's result must begin with a sealed
-//! thought; a model that thinks cannot be made to call a tool (newer ones can).
+//! thought; a model that thinks cannot be made to call a tool (newer ones can). Bedrock's user guide says the same in
+//! "Extended thinking" and "Adaptive thinking".
 
 use serde::Serialize;
 
-use super::content_write::may_be_anthropics;
-use super::model::{Force, Model, Off, Thinking as Kind};
+use super::{Force, Model, Off, Thinking as Kind, may_be_anthropics};
 use crate::conversation::{Block, Choice, Effort, Losses, Reasoning, Request, Role};
 
 /// What is said on thinking.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Thinking {
-    pub(super) config: Option<Config>,
-    pub(super) effort: Option<&'static str>,
+pub(in crate::dialect) struct Thinking {
+    pub(in crate::dialect) config: Option<Config>,
+    pub(in crate::dialect) effort: Option<&'static str>,
     /// Whether the model will think.
-    pub(super) on: bool,
+    pub(in crate::dialect) on: bool,
 }
 
 /// `thinking`
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
-pub(super) enum Config {
+pub(in crate::dialect) enum Config {
     Enabled {
         budget_tokens: u64,
     },
@@ -40,12 +40,18 @@ pub(super) enum Config {
 const LEAST_BUDGET: u64 = 1024;
 
 impl Thinking {
-    /// For a request, whose answer may have `longest` tokens.
-    pub(super) fn of(request: &Request, model: Model, longest: u64, losses: &mut Losses) -> Self {
+    /// For a request that wishes this, and whose answer may have `longest` tokens, or as many as the model has.
+    pub(in crate::dialect) fn of(
+        request: &Request,
+        wish: Option<Reasoning>,
+        model: Model,
+        longest: Option<u64>,
+        losses: &mut Losses,
+    ) -> Self {
         let forced = !request.tools.is_empty()
             && matches!(request.choice, Some(Choice::Any | Choice::Tool(_)))
             && model.force() == Force::Unthinking;
-        let Some(reasoning) = request.reasoning else {
+        let Some(reasoning) = wish else {
             return match forced && model.thinks_unasked() {
                 true => Self::off(model, losses),
                 false => Self {
@@ -129,7 +135,7 @@ fn effort(reasoning: Reasoning, model: Model) -> Option<&'static str> {
 
 /// The budget, which is named or follows from an effort; `None` where the answer is too short for any. A fifth of the
 /// answer is kept for what is said.
-fn budget(reasoning: Reasoning, longest: u64) -> Option<u64> {
+fn budget(reasoning: Reasoning, longest: Option<u64>) -> Option<u64> {
     let wanted = reasoning.budget.unwrap_or(match reasoning.effort {
         Some(Effort::Off | Effort::Minimal) => LEAST_BUDGET,
         Some(Effort::Low) => 2048,
@@ -138,8 +144,14 @@ fn budget(reasoning: Reasoning, longest: u64) -> Option<u64> {
         Some(Effort::XHigh) => 24_576,
         Some(Effort::Max) => 32_000,
     });
-    let most = longest - longest / 5;
-    Some(wanted.clamp(LEAST_BUDGET, most.max(LEAST_BUDGET))).filter(|budget| *budget < longest)
+    match longest {
+        // The model's own limit is above all of these but what a client wrote itself.
+        None => Some(wanted.max(LEAST_BUDGET)),
+        Some(longest) => {
+            let budget = wanted.min(longest - longest / 5).max(LEAST_BUDGET);
+            (budget < longest).then_some(budget)
+        }
+    }
 }
 
 /// Whether the model goes on after tools' results in a turn that it began without a sealed thought.

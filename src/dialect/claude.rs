@@ -1,15 +1,24 @@
-//! In what the Claude models differ, by name.
+//! In what the Claude models differ, by name, whoever offers them and by whatever API.
 //!
-//! In: a provider's name of a model. Out: what it takes and refuses. Names come in several spellings
+//! In: a provider's name of a model. Out: what it takes and refuses; in `thinking`, how it is asked to think. Names come in
+//! several spellings
 //! (`claude-opus-4-5-20251101`, `claude-3-7-sonnet-latest`, `us.anthropic.claude-sonnet-4-6-v1:0`, `claude-opus-4@20250514`,
 //! `anthropic/claude-opus-4.6`). A version that is not known here is taken for a newer one of its family; a name that is no
-//! Claude at all belongs to a server that follows this API, of which only the oldest common ground is expected.
+//! Claude at all belongs to a server that follows Anthropic's API, of which only the oldest common ground is expected.
 //!
 //! Sources: Anthropic's pages "Models overview", "Thinking", "Troubleshooting thinking", "Effort", "Structured outputs" and
 //! "What's new" of Claude 4.7, 4.8, Fable 5, Opus 5.5, Sonnet 5.5 and Haiku 5.5.
 
+pub(super) mod thinking;
+
 /// Major and minor.
-type Version = (u32, u32);
+pub(super) type Version = (u32, u32);
+
+/// A version above all.
+pub(super) const NEWEST: Version = (u32::MAX, 0);
+
+/// A version below all that differ.
+pub(super) const OLDEST: Version = (2, 0);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Family {
@@ -65,8 +74,8 @@ pub(super) enum Force {
 }
 
 impl Model {
-    /// The model of this name.
-    pub(super) fn named(name: &str) -> Self {
+    /// The model of this name; the version is this one where the name has a family alone.
+    pub(super) fn named(name: &str, unnumbered: Version) -> Self {
         let foreign = Self {
             family: Family::Foreign,
             version: (0, 0),
@@ -86,18 +95,17 @@ impl Model {
             "fable" | "mythos" => Some(Family::Mythos),
             _ => None,
         });
-        // A date has eight digits, and what follows one is no version any more.
+        // A date has eight digits; what follows one, or Bedrock's `v1`, is no version of the model any more.
         let numbers: Vec<u32> = words()
-            .take_while(|word| word.len() < 8)
+            .take_while(|word| word.len() < 8 && !word.starts_with('v'))
             .filter(|word| word.len() < 3)
             .filter_map(|word| word.parse().ok())
             .collect();
         let version = match (family, numbers.as_slice()) {
             // "Mythos Preview" has no number and behaves like what came after it.
             (Some(Family::Mythos), []) => (5, 0),
-            // An alias without a version means the newest.
-            (Some(_), []) => (u32::MAX, 0),
-            (_, []) => (2, 0),
+            (Some(_), []) => unnumbered,
+            (None, []) => OLDEST,
             (_, [major]) => (*major, 0),
             (_, [major, minor, ..]) => (*major, *minor),
         };
@@ -108,7 +116,8 @@ impl Model {
         }
     }
 
-    fn since(self, version: Version) -> bool {
+    /// Whether it is a Claude of this version or a later one.
+    pub(super) fn since(self, version: Version) -> bool {
         self.family != Family::Foreign && self.version >= version
     }
 
@@ -189,6 +198,13 @@ impl Model {
     }
 }
 
+/// Whether a seal can be one of Anthropic's. They are opaque and another's is refused, so whatever is known not to be one
+/// is left out: OpenAI's `encrypted_content` is a Fernet token, which begins with a version and the upper bytes of a time,
+/// and the form in which it comes through another dialect has colons, which Base64 has not.
+pub(super) fn may_be_anthropics(seal: &str) -> bool {
+    !seal.is_empty() && !seal.starts_with("gAAAA") && !seal.contains(':')
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -209,16 +225,26 @@ mod tests {
             ("claude-mythos-preview", Family::Mythos, (5, 0)),
             ("claude-sonnet-5", Family::Sonnet, (5, 0)),
             ("claude-2.1", Family::Haiku, (2, 1)),
+            ("anthropic.claude-v2:1", Family::Haiku, (2, 0)),
+            ("anthropic.claude-opus-4-6-v1", Family::Opus, (4, 6)),
+            (
+                "arn:aws:bedrock:eu-west-1:1:inference-profile/eu.anthropic.claude-haiku-4-5-20251001-v1:0",
+                Family::Haiku,
+                (4, 5),
+            ),
             ("kimi-k2", Family::Foreign, (0, 0)),
         ];
         for (name, family, version) in cases {
-            assert_eq!(Model::named(name), Model { family, version }, "{name}");
+            assert_eq!(Model::named(name, NEWEST), Model { family, version }, "{name}");
+        }
+        for unnumbered in [NEWEST, OLDEST] {
+            assert_eq!(Model::named("claude-sonnet", unnumbered).version, unnumbered);
         }
     }
 
     #[test]
     fn what_the_documentation_says_of_each() {
-        let of = Model::named;
+        let of = |name| Model::named(name, NEWEST);
         assert_eq!(of("claude-sonnet-4-5").thinking(), Thinking::Budget);
         assert_eq!(of("claude-3-5-haiku-20241022").thinking(), Thinking::Never);
         assert_eq!(of("claude-sonnet-4-6").thinking(), Thinking::Adaptive);
