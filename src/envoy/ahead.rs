@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use super::cluster::{circuit_breakers, refusing};
 use super::listener::CONNECTION_BUFFER_BYTES;
 use super::{Site, Version, upstream};
+use crate::provider::Auth;
 use crate::route::ahead;
 use crate::world::World;
 
@@ -76,7 +77,7 @@ pub fn losses(world: &World, version: Version) -> Vec<String> {
     if !version.keeps_long_bodies() {
         losses.push("requests with bodies above 1 MiB are refused with 413".to_owned());
     }
-    if !version.signs_what_it_is_told() && world.providers.iter().any(|provider| provider.region.is_some()) {
+    if !version.signs_what_it_is_told() && world.providers.iter().any(|provider| provider.auth == Auth::AwsSigV4) {
         losses.push("signatures for AWS cover nearly all headers: nothing on the way may change them".to_owned());
     }
     if version.chooses_for_each_attempt() {
