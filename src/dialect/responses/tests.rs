@@ -15,6 +15,18 @@ fn asked(body: Value) -> Request {
     read_request(body.to_string().as_bytes()).unwrap()
 }
 
+#[test]
+fn what_the_sdks_add_to_an_answer_is_no_word_of_the_request() {
+    let request = asked(json!({"model": "m", "input": [
+        {"type": "function_call", "call_id": "a", "name": "f", "arguments": "{}", "parsed_arguments": {"a": 1}},
+        {"type": "message", "role": "assistant", "content": [
+            {"type": "output_text", "text": "hello", "annotations": [], "parsed": {"a": 1}}]},
+    ]}));
+    let (sent, losses) = sent(&request, "m");
+    assert_eq!(names(&losses), [] as [(&str, bool); 0]);
+    assert!(!sent.to_string().contains("parsed"), "{sent}");
+}
+
 fn to(model: &str) -> To<'_> {
     To {
         model,
