@@ -13,7 +13,7 @@ from harness.discretion import tells_nothing
 from harness.gateway import Gateway
 from harness.every_api import PROVIDERS, SAME, every_api
 from harness.simulator import simulate
-from harness.speakers import HOW, PIXEL, PLACE, SPEAKERS, TOOLS
+from harness.speakers import HOW, PIXEL, PLACE, SPEAKERS, TOOLS, Broken
 
 QUESTION = "How does a toll bridge know who has paid?"
 PAIRS = [(client, provider) for client in SPEAKERS for provider in PROVIDERS]
@@ -330,7 +330,7 @@ def test_a_stream_that_breaks_raises(pairs, client, provider, steering):
     for how in ("stream", "events"):
         mark = pairs.gateway.mark()
         # The Responses helper waits for `response.completed`, whatever else comes, and then says so.
-        with pytest.raises((ERRORS[client].APIError, httpx2.HTTPError, RuntimeError)):
+        with pytest.raises((ERRORS[client].APIError, httpx2.HTTPError, Broken, RuntimeError)):
             speaker.ask(provider, speaker.user(QUESTION), how, f"tokens=60,chunks=event,{steering}")
         seen = mark.settled(1)
         assert set(seen.outcomes()) <= {"provider_error", "interrupted_by_provider"}

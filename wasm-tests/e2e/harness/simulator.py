@@ -124,6 +124,17 @@ class Simulator:
         finally:
             connection.close()
 
+    def weather(self, **forecast) -> None:
+        """Makes the day a bad one for everybody; nothing makes it fair again."""
+        connection = http.client.HTTPConnection(self.authority, timeout=30)
+        try:
+            connection.request("POST", "/weather", json.dumps(forecast), {"content-type": "application/json"})
+            answer = connection.getresponse()
+            said = answer.read()
+            assert answer.status == 200, said
+        finally:
+            connection.close()
+
     def ledger(self) -> Ledger:
         """The ledger as sums."""
         return Ledger.read(self.report())

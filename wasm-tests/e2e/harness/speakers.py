@@ -31,6 +31,10 @@ PLACE = {
 TOOLS = {"weather": "The weather at a place", "clock": "The time at a place"}
 
 
+class Broken(Exception):
+    """A stream that ended in an error by which the SDK does not raise."""
+
+
 @dataclass
 class Called:
     """A call of a tool."""
@@ -303,6 +307,8 @@ class Responses:
 
     def _put_together(self, events) -> Said:
         """Every event is checked against the response that the last one carries."""
+        if events[-1].type in ("error", "response.failed"):
+            raise Broken(events[-1].type)
         assert [event.sequence_number for event in events] == list(range(len(events)))
         assert [event.type for event in events[:2]] == ["response.created", "response.in_progress"]
         assert events[-1].type in ("response.completed", "response.incomplete")
