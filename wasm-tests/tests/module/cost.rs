@@ -41,7 +41,9 @@ fn a_json_exchange_costs_little_and_the_same_each_time() {
         gateway.send(chat("gpt-4o"));
     }
     let later = instructions(&gateway, &chat("gpt-4o"));
-    println!("instructions: JSON exchange {later}");
+    gateway.answers("second", chat_reply());
+    let alone = instructions(&gateway, &chat("gpt-4o-mini"));
+    println!("instructions: JSON exchange with two targets {later}, with one {alone}");
     assert!(
         later <= first + first / 10,
         "{first} at first, {later} after 200 others"
