@@ -39,12 +39,12 @@ pub struct Failover {
     #[cfg_attr(not(target_arch = "wasm32"), schemars(regex(pattern = r"^[0-9]+[smhd]$")))]
     pub first_token_timeout: Option<String>,
 
-    /// How long an attempt waits for an answer that comes in one piece, from a second to a day. Default: `10m`.
+    /// How long an attempt waits for an answer that comes in one piece, from a second to a day. Default: `5m`.
     #[serde(default)]
     #[cfg_attr(not(target_arch = "wasm32"), schemars(regex(pattern = r"^[0-9]+[smhd]$")))]
     pub answer_timeout: Option<String>,
 
-    /// For how long after the request came another attempt may begin, from a second to a day. Default: `5m`.
+    /// For how long after the request came another attempt may begin, from a second to a day. Default: `10m`.
     #[serde(default)]
     #[cfg_attr(not(target_arch = "wasm32"), schemars(regex(pattern = r"^[0-9]+[smhd]$")))]
     pub total: Option<String>,

@@ -104,6 +104,11 @@ impl Sent {
         }
         match speech {
             Speech::Same => self.same_head(head, headers, status, ends),
+            Speech::Translated(..) | Speech::Vectors(_)
+                if ends && let Some(next) = self.next_for(Reason::Garbled, now) =>
+            {
+                Heading::Passes(self.mark(Reason::Garbled, next))
+            }
             Speech::Translated(..) | Speech::Vectors(_) if ends => {
                 Heading::Passes(self.replaced(head, Fault::ProviderGarbled))
             }

@@ -25,8 +25,8 @@ impl Default for Failover {
         Self {
             attempts: 3,
             first_token_timeout: Duration::from_secs(120),
-            answer_timeout: Duration::from_secs(600),
-            total: Duration::from_secs(300),
+            answer_timeout: Duration::from_secs(300),
+            total: Duration::from_secs(600),
             content_filter: false,
         }
     }
