@@ -15,7 +15,8 @@ from harness.simulator import Simulator
 
 EVERY_MS, FOR_MS, FROM_MS = 10_000, 1_000, 5_000
 OUTAGES = ["503", "refuse", "reset"]
-# The quota, as a share of what is asked for on a fair day, when conversations grow longer. After an outage there is a little more of it, because none was used.
+# The quota, as a share of what is asked for on a fair day, when conversations grow longer. After an outage there is a little
+# more of it, because none was used.
 SHARE = 0.76
 BACKUP = {"flaky": {"500": 2}}
 
