@@ -8,8 +8,9 @@ import pytest
 
 from harness import sigv4
 from harness.document import Document
-from harness.listening import Listening
 from harness.process import eventually
+from harness.recorder import Recorder
+from harness.yes import BROKEN, CHAT, CONVERSE, REFUSED
 
 QUESTION = [{"role": "user", "content": "Is anybody there? Grüße"}]
 AWS = {
@@ -23,7 +24,7 @@ AWS = {
 @pytest.fixture
 def upstreams():
     """Two upstreams, ended at the end."""
-    started = [Listening(), Listening()]
+    started = [Recorder(CHAT), Recorder(CHAT)]
     yield started
     for upstream in started:
         upstream.stop()
@@ -35,6 +36,7 @@ def ask(gateway, model: str):
 
 def test_a_request_to_bedrock_is_signed_over_the_body_that_the_provider_gets(start_gateway, upstreams):
     bedrock, spare = upstreams
+    bedrock.answer = CONVERSE
     document = Document()
     document.provider("bedrock", "bedrock", bedrock.origin, settings={"region": "eu-central-1"})
     document.provider("spare", "openai", f"{spare.origin}/v1", "sk-provider-spare")
@@ -43,16 +45,16 @@ def test_a_request_to_bedrock_is_signed_over_the_body_that_the_provider_gets(sta
     document.credentials.update(AWS)
     gateway = start_gateway(document)
     assert ask(gateway, "claude").choices[0].message.content == "Yes."
-    (heard,) = bedrock.heard
+    (heard,) = bedrock.requests
     assert json.loads(heard.body)["messages"][0]["content"] == [{"text": QUESTION[0]["content"]}]
     assert sigv4.scope(heard) == ("AKIDEXAMPLE", "eu-central-1", "bedrock")
     assert sigv4.is_signed(heard, AWS["AWS_SECRET_ACCESS_KEY"])
     assert not sigv4.is_signed(heard, "another key")
     assert heard.headers["x-amz-security-token"] == AWS["AWS_SESSION_TOKEN"]
     # The next provider sees nothing of it.
-    bedrock.status = 500
+    bedrock.answer = BROKEN
     assert ask(gateway, "claude").choices[0].message.content == "Yes."
-    (heard,) = spare.heard
+    (heard,) = spare.requests
     assert heard.headers["authorization"] == "Bearer sk-provider-spare"
     assert not [name for name in heard.headers if name.startswith("x-amz-")]
 
@@ -77,7 +79,7 @@ def test_a_credential_in_a_file_is_taken_when_it_comes_and_when_it_is_renewed(st
 
     def shown() -> str | None:
         ask(gateway, "renewed")
-        return provider.heard[-1].headers.get("authorization")
+        return provider.requests[-1].headers.get("authorization")
 
     # The client's own key does not go out in its place.
     assert shown() is None
@@ -86,9 +88,9 @@ def test_a_credential_in_a_file_is_taken_when_it_comes_and_when_it_is_renewed(st
     replace(token, "second-token")
     eventually("the token was renewed", lambda: shown() == "Bearer second-token")
     # Without it a provider refuses, and the next one is asked.
-    provider.status = 401
+    provider.answer = REFUSED
     assert ask(gateway, "renewed").choices[0].message.content == "Yes."
-    assert "authorization" not in spare.heard[-1].headers
+    assert "authorization" not in spare.requests[-1].headers
     assert "-token" not in gateway.logs() + gateway.files()
 
 
@@ -104,6 +106,6 @@ def test_a_provider_that_says_it_is_not_well_is_passed_over_until_it_is(start_ga
     document.key("everything")
     gateway = start_gateway(document)
     assert ask(gateway, "checked").choices[0].message.content == "Yes."
-    assert (len(provider.heard), len(spare.heard)) == (0, 1)
+    assert (len(provider.requests), len(spare.requests)) == (0, 1)
     provider.well = True
-    eventually("it was asked again", lambda: ask(gateway, "checked") and provider.heard)
+    eventually("it was asked again", lambda: ask(gateway, "checked") and provider.requests)

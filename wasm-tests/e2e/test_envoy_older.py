@@ -7,7 +7,8 @@ import pytest
 from harness import artefacts
 from harness.document import Document
 from harness.gateway import WORKERS, Gateway
-from harness.listening import Listening
+from harness.recorder import Recorder
+from harness.yes import BROKEN, CHAT, CONVERSE
 
 QUESTION = [{"role": "user", "content": "Is anybody there?"}]
 
@@ -41,7 +42,7 @@ class Rendered(Gateway):
 @pytest.fixture
 def upstreams():
     """Three upstreams, ended at the end."""
-    started = [Listening() for _ in range(3)]
+    started = [Recorder(CHAT) for _ in range(3)]
     yield started
     for upstream in started:
         upstream.stop()
@@ -80,24 +81,25 @@ def test_each_attempt_goes_out_in_the_words_of_the_provider_it_goes_to(start, up
     document.model("lonely", ("first", "one"))
     document.key("everything")
     gateway = start(document)
-    first.status = second.status = 500
+    third.answer = CONVERSE
+    first.answer = second.answer = BROKEN
     assert ask(gateway, "all") == "Yes."
-    assert [heard.path for heard in first.heard] == ["/v1/chat/completions"]
-    assert [heard.path for heard in second.heard] == ["/other/v1/chat/completions"]
-    assert [heard.path for heard in third.heard] == ["/model/three/converse"]
+    assert [request.path for request in first.requests] == ["/v1/chat/completions"]
+    assert [request.path for request in second.requests] == ["/other/v1/chat/completions"]
+    assert [request.path for request in third.requests] == ["/model/three/converse"]
     for upstream, name in zip(upstreams, ("first", "second", "third"), strict=True):
-        (heard,) = upstream.heard
+        (heard,) = upstream.requests
         assert heard.headers["host"] == upstream.origin.removeprefix("http://")
         assert heard.headers["authorization"] == f"Bearer sk-provider-{name}"
-    assert b'"two"' in second.heard[0].body and b'"one"' not in second.heard[0].body
+    assert b'"two"' in second.requests[0].body and b'"one"' not in second.requests[0].body
     # One that is not there at all is not waited for.
-    second.status = 200
+    second.answer = CHAT
     assert ask(gateway, "unresolved") == "Yes."
-    assert len(second.heard) == 2
+    assert len(second.requests) == 2
     # There is no other, and it is not asked twice.
     with pytest.raises(Exception, match="500"):
         gateway.clients.openai(max_retries=0).chat.completions.create(model="lonely", messages=QUESTION)
-    assert len(first.heard) == 2
+    assert len(first.requests) == 2
     assert gateway.said == ""
 
 
@@ -115,10 +117,10 @@ def test_what_envoy_signs_for_goes_to_no_other_provider(start, upstreams):
     )
     gateway = start(document)
     assert "no failover to or from bedrock" in gateway.said
-    bedrock.status = second.status = 500
+    bedrock.answer = second.answer = BROKEN
     with pytest.raises(Exception, match="50"):
         gateway.clients.openai(max_retries=0).chat.completions.create(model="signed", messages=QUESTION)
-    assert (len(bedrock.heard), len(second.heard)) == (1, 0)
+    assert (len(bedrock.requests), len(second.requests)) == (1, 0)
     assert ask(gateway, "unsigned") == "Yes."
-    assert [len(upstream.heard) for upstream in upstreams] == [1, 1, 1]
-    assert third.heard[0].headers["authorization"] == "Bearer sk-provider-third"
+    assert [len(upstream.requests) for upstream in upstreams] == [1, 1, 1]
+    assert third.requests[0].headers["authorization"] == "Bearer sk-provider-third"

@@ -19,7 +19,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Answer:
-    """What every request is answered with."""
+    """What requests are answered with."""
 
     body: bytes
     status: int = 200
@@ -32,6 +32,10 @@ class Recorder:
 
     def __init__(self, answer: Answer):
         self.requests: list[Request] = []
+        # What comes next is answered so.
+        self.answer = answer
+        # What it says of itself when it is asked, at whatever path.
+        self.well = True
         recorder = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -41,6 +45,7 @@ class Recorder:
                 body = self.rfile.read(int(self.headers.get("content-length", 0)))
                 headers = {name.lower(): value for name, value in self.headers.items()}
                 recorder.requests.append(Request(self.path, headers, body))
+                answer = recorder.answer
                 self.send_response(answer.status)
                 self.send_header("Content-Type", answer.content_type)
                 for name, value in answer.headers:
@@ -48,6 +53,11 @@ class Recorder:
                 self.send_header("Content-Length", str(len(answer.body)))
                 self.end_headers()
                 self.wfile.write(answer.body)
+
+            def do_GET(self):
+                self.send_response(200 if recorder.well else 503)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
 
             def log_message(self, *_):
                 pass

