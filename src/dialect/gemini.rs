@@ -27,7 +27,7 @@ mod usage;
 mod tests;
 
 pub use refusal::read_refusal;
-pub use reply::{StreamReader, read_reply};
+pub use reply::{StreamReader, read_reply, used};
 pub use request::write_request;
 pub use usage::usage;
 

@@ -8,7 +8,7 @@ use super::Client;
 use super::seal::{self, Marking};
 use super::sides::{Reader, Writer, read_reply, write_reply};
 use crate::conversation::{Cause, Event, Output, Refusal, Reply};
-use crate::dialect::{Api, Malformed, Told, Unanswered};
+use crate::dialect::{Api, Malformed, Told, Unanswered, gemini};
 use crate::framing::eventstream::{Frames, Kind};
 use crate::framing::sse::{Blocks, fields};
 use crate::meter::Reading;
@@ -102,7 +102,11 @@ impl Translation {
                 body.extend_from_slice(chunk);
                 if end {
                     let (api, body) = (*api, core::mem::take(body));
-                    self.whole(read_reply(api, &body), &mut out);
+                    let read = read_reply(api, &body);
+                    if read.is_err() && api == Api::Gemini {
+                        self.reading.reported = gemini::used(&body);
+                    }
+                    self.whole(read, &mut out);
                 }
                 return out;
             }

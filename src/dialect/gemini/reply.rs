@@ -104,6 +104,12 @@ pub fn read_reply(body: &[u8]) -> Result<Reply, Unanswered> {
     Reply::of_events(events).map_err(Unanswered::Refused)
 }
 
+/// What a whole answer says it used, also where it is none: a prompt that was blocked has been read all the same.
+pub fn used(body: &[u8]) -> Option<Usage> {
+    let response: Response = serde_json::from_slice(body).ok()?;
+    usage::report(response.usage_metadata?.get().as_bytes()).ok()?.usage
+}
+
 /// Reads the events of a stream.
 #[derive(Clone, Debug, Default)]
 pub struct StreamReader {
@@ -160,13 +166,7 @@ impl StreamReader {
             });
         }
         let candidate = response.candidates.into_iter().flatten().next();
-        if candidate.is_none()
-            && let Some(feedback) = response.prompt_feedback
-            && let Some(reason) = feedback.block_reason
-        {
-            self.fail(blocked(&reason, feedback.block_reason_message.as_deref()), out);
-            return Ok(());
-        }
+        let feedback = response.prompt_feedback.filter(|_| candidate.is_none());
         if let Some(candidate) = candidate {
             self.has_candidate = true;
             for part in candidate
@@ -193,6 +193,11 @@ impl StreamReader {
                 self.tier.clone_from(&report.tier);
                 out.extend(report.tier.map(Event::Tier));
             }
+        }
+        if let Some(feedback) = feedback
+            && let Some(reason) = feedback.block_reason
+        {
+            self.fail(blocked(&reason, feedback.block_reason_message.as_deref()), out);
         }
         Ok(())
     }

@@ -461,7 +461,9 @@ fn reasons_for_an_end() {
         }))
     ));
     assert_eq!(with("MAX_TOKENS", json!([])).unwrap().output, []);
-    let blocked = read_reply(br#"{"promptFeedback":{"blockReason":"SAFETY"},"usageMetadata":{"promptTokenCount":3}}"#);
+    let body = br#"{"promptFeedback":{"blockReason":"SAFETY"},"usageMetadata":{"promptTokenCount":3}}"#;
+    assert_eq!(used(body).map(|usage| usage.input), Some(3));
+    let blocked = read_reply(body);
     assert!(matches!(
         blocked,
         Err(Unanswered::Refused(Refusal {
