@@ -1,10 +1,9 @@
 """Every way in which a provider fails, in every API, and a client that notices nothing.
 
-`test_failover.py` tells what holds between providers of one API; here they speak different ones.
+`test_failing_over.py` tells what holds whoever they are: bounds, rests, turns. Here each speaks an API of its own.
 """
 
 import secrets
-import time
 from dataclasses import dataclass
 from types import SimpleNamespace
 
@@ -15,8 +14,6 @@ import pytest
 
 from harness.document import Document
 from harness.gateway import Gateway
-from harness.process import eventually
-from harness.scripted import Scripted, completion, refusal
 from harness.simulator import Simulator
 from harness.speakers import SPEAKERS, Broken
 
@@ -30,7 +27,6 @@ APIS = {
 }
 # Whose turn it is when a provider of this API has failed: never one of the same.
 NEXT = {"openai": "anthropic", "anthropic": "gemini", "gemini": "bedrock", "bedrock": "openai"}
-HOW = {"whole": ["whole"], "stream": ["stream", "events"]}
 
 
 @dataclass
@@ -157,8 +153,12 @@ def test_a_provider_of_another_api_serves_what_the_first_cannot(failing, case, a
     # What a provider began to answer and was then given up for it may bill: that is in the cost, and marked.
     served, given_up = seen.cost(provider=second, outcome="ok"), seen.cost(provider=first, outcome=case.outcome)
     assert served > 0 and served + given_up == seen.cost()
-    assert seen.ledger.settled in (served, served + given_up)
-    assert given_up == 0 or case.name in ("silent", "mute", "idle", "wrong-at-once", "filtered")
+    if case.name == "filtered":
+        # A prompt that Google blocks has been read, and Google says how much of it.
+        assert seen.cost(source="reported") == seen.cost() == seen.ledger.settled
+    else:
+        assert served == seen.ledger.settled
+        assert given_up == 0 or case.name in ("silent", "mute", "idle", "wrong-at-once", "wrong-within")
     if case.name == "idle":
         assert given_up > 0
     assert said.answer == sum(
@@ -168,28 +168,6 @@ def test_a_provider_of_another_api_serves_what_the_first_cannot(failing, case, a
     assert not seen.metrics.total("tollgate_internal_errors_total")
 
 
-@pytest.fixture
-def scripted():
-    """Starts providers that do what they are told."""
-    started: list[Scripted] = []
-
-    def start(answer) -> Scripted:
-        started.append(Scripted(answer))
-        return started[-1]
-
-    yield start
-    for provider in started:
-        provider.stop()
-
-
-def chat(gateway, model: str, **options):
-    """One chat completion, with its headers."""
-    messages = [{"role": "user", "content": QUESTION}]
-    with gateway.clients.openai() as client:
-        raw = client.chat.completions.with_raw_response.create(model=model, messages=messages, **options)
-        return raw.parse(), raw.headers
-
-
 @pytest.fixture(scope="module")
 def chain(tmp_path_factory):
     """A gateway whose models go through several providers that fail, each of another API."""
@@ -197,13 +175,13 @@ def chain(tmp_path_factory):
     document = Document(health={"failures": 1000})
     simulators = {}
 
-    def provider(name: str, api: str, steering: str, **more) -> tuple[str, str]:
+    def provider(name: str, api: str, steering: str) -> tuple[str, str]:
         dialect, path, facts, model = APIS[api]
         if steering not in simulators:
             credential = f"sk-provider-{secrets.token_hex(16)}"
             simulators[steering] = Simulator(name, directory, credential, ("--simulate", steering))
         simulator = simulators[steering]
-        document.provider(name, dialect, f"{simulator.origin}{path}", simulator.credential, **{**facts, **more})
+        document.provider(name, dialect, f"{simulator.origin}{path}", simulator.credential, **facts)
         return name, model
 
     def bad(whose: str) -> list[tuple[str, str]]:
@@ -219,19 +197,10 @@ def chain(tmp_path_factory):
     wrong = {api: provider(f"wrong-{api}", api, "status=400") for api in APIS}
     breaks = {api: provider(f"breaks-{api}", api, "tokens=60,cut_after=12") for api in APIS}
     errs = {api: provider(f"errs-{api}", api, "tokens=60,error_after=12") for api in APIS}
-    hangs = provider("hangs", "openai", "hang")
     for client in [*SPEAKERS, "told"]:
         third, last = bad(f"third-{client}"), bad(f"last-{client}")
         document.model(f"third-{client}", third[0], third[1], good["gemini"])
         document.model(f"last-{client}", *last, good["bedrock"], failover={"attempts": 5})
-    bounded = bad("bounded")
-    document.model("hopeless", *bounded, good["openai"])
-    document.model("twice", *bounded, good["openai"], failover={"attempts": 2})
-    document.model("once", bounded[0], good["openai"], failover={"attempts": 1})
-    document.model(
-        "late", hangs, bounded[1], good["openai"],
-        failover={"total": "1s", "first_token_timeout": "2s", "answer_timeout": "2s"},
-    )  # fmt: skip
     for api in APIS:
         other = good[NEXT[api]]
         document.model(f"wrong-{api}", wrong[api], other).model(f"breaks-{api}", breaks[api], other)
@@ -273,35 +242,6 @@ def test_a_tool_is_used_across_all_apis(chain, client, how, model, attempts, ser
     assert seen.metrics.total("tollgate_attempts_total") == 2 * attempts
     assert seen.metrics.total("tollgate_failovers_total") == 2 * (attempts - 1)
     assert seen.cost(outcome="ok") == seen.ledger.settled > 0
-
-
-@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
-@pytest.mark.parametrize("model, attempts", [("hopeless", 3), ("twice", 2), ("once", 1)])
-def test_attempts_are_bounded(chain, model, attempts, stream):
-    for client, error in (("chat", openai), ("messages", anthropic)):
-        speaker = chain.speakers[client]
-        mark = chain.gateway.mark()
-        with pytest.raises(error.APIStatusError) as caught:
-            speaker.ask(model, speaker.user(QUESTION), "events" if stream else "whole")
-        assert caught.value.status_code >= 500
-        assert caught.value.response.headers["x-tollgate-attempts"] == str(attempts)
-        seen = mark.settled(1)
-        assert seen.outcomes() == {"provider_error": 1}
-        assert seen.metrics.total("tollgate_attempts_total") == attempts
-        assert seen.metrics.total("tollgate_failovers_total") == attempts - 1
-        assert seen.ledger.settled == 0
-
-
-@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
-def test_no_attempt_begins_after_the_total_time(chain, stream):
-    speaker = chain.speakers["chat"]
-    mark = chain.gateway.mark()
-    with pytest.raises(openai.InternalServerError) as caught:
-        speaker.ask("late", speaker.user(QUESTION), "events" if stream else "whole")
-    assert caught.value.status_code == 504
-    seen = mark.settled(1)
-    assert seen.outcomes() == {"provider_timeout": 1}
-    assert seen.metrics.by("tollgate_attempts_total", "provider", "outcome") == {("hangs", "provider_timeout"): 1}
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
@@ -355,132 +295,3 @@ def test_answers_tell_how_they_came_about(chain, stream):
         assert raw.headers["x-tollgate-request-id"]
         assert "x-tollgate-retry" not in raw.headers
     assert len({raw.headers["x-tollgate-request-id"] for raw in (chat, response, message)}) == 3
-
-
-def test_our_own_headers_are_neither_believed_nor_passed_on(scripted, start_gateway):
-    """A client's go to no provider, a provider's to no client."""
-    provider = scripted(lambda _: completion(x_tollgate_provider="theirs", x_tollgate_retry="1", x_tollgate_surprise="1"))
-    document = Document().provider("own", "openai", f"{provider.origin}/v1", "sk-provider-own", priced_as="openai")
-    document.model("gpt-4o-mini", "own").key("everything")
-    gateway = start_gateway(document)
-    lies = {"x-tollgate-handoff": "x", "x-tollgate-provider": "mine", "X-Tollgate-Whatever": "1"}
-    answer, headers = chat(gateway, "gpt-4o-mini", extra_headers=lies)
-    assert answer.choices[0].message.content == "A toll was paid."
-    assert headers["x-tollgate-provider"] == "own" and headers["x-tollgate-attempts"] == "1"
-    assert "x-tollgate-surprise" not in headers and "x-tollgate-retry" not in headers
-    (request,) = provider.asked()
-    assert not [name for name in request.headers if name.startswith("x-tollgate")]
-    assert request.headers["authorization"] == "Bearer sk-provider-own"
-
-
-@pytest.fixture
-def two(scripted, start_gateway):
-    """A first provider that does what it is told, and a second that serves; a gateway in front of them."""
-
-    def start(answer, credentials: int = 1, **health):
-        first, second = scripted(answer), scripted(lambda _: completion("From the second."))
-        document = Document(health=health) if health else Document()
-        document.provider("first", "openai", f"{first.origin}/v1", priced_as="openai")
-        variables = [f"FIRST_{number}" for number in range(credentials)]
-        document.credentials.update({name: f"sk-{name}" for name in variables})
-        document.providers["first"]["credentials"] = [{"env": name} for name in variables]
-        document.provider("second", "openai", f"{second.origin}/v1", "sk-second", priced_as="openai")
-        document.model("gpt-4o-mini", "first", "second").key("everything")
-        return start_gateway(document), first, second
-
-    return start
-
-
-def served_by(gateway) -> str:
-    """Who serves a request now, in one attempt or after how many."""
-    _, headers = chat(gateway, "gpt-4o-mini")
-    return f"{headers['x-tollgate-provider']}/{headers['x-tollgate-attempts']}"
-
-
-def test_a_provider_that_says_when_is_left_alone_until_then(two):
-    limited = refusal(429, retry_after="3")
-    gateway, first, _ = two(lambda _: limited)
-    began = time.monotonic()
-    assert served_by(gateway) == "second/2"
-    for _ in range(5):
-        assert served_by(gateway) == "second/1"
-    assert time.monotonic() - began < 3, "too slow a machine to tell"
-    assert len(first.asked()) == 1
-    first.answer = lambda _: completion()
-    eventually("the first serves again", lambda: served_by(gateway) == "first/1", pause=0.1)
-    assert time.monotonic() - began > 2.9
-    rests = gateway.counts().by("tollgate_provider_rests_total", "provider", "reason")
-    assert set(rests) == {("first", "limited")} and sum(rests.values()) == 1
-
-
-def test_credentials_take_turns_when_one_is_refused_for_its_limit(two):
-    refused = []
-
-    def answer(request):
-        credential = request.headers["authorization"]
-        if not refused:
-            refused.append(credential)
-        return refusal(429, retry_after="60") if credential in refused else completion()
-
-    gateway, first, _ = two(answer, credentials=3)
-    mark = gateway.mark()
-    assert served_by(gateway) == "first/2"
-    assert first.asked()[0].headers["authorization"] == refused[0]
-    for _ in range(4):
-        assert served_by(gateway) == "first/1"
-    asked = {request.headers["authorization"] for request in first.asked()}
-    assert asked <= {f"Bearer sk-FIRST_{number}" for number in range(3)} - set(refused)
-    seen = mark.settled(5)
-    assert seen.outcomes() == {"ok": 5}
-    assert seen.metrics.by("tollgate_attempts_total", "provider", "outcome") == {
-        ("first", "provider_rate_limited"): 1,
-        ("first", "ok"): 5,
-    }
-
-
-def test_a_provider_that_keeps_failing_is_taken_out_and_let_back_in(two):
-    gateway, first, _ = two(lambda _: refusal(500), failures=3, rest="2s", recovery="2s")
-    health = lambda: gateway.metrics().by("tollgate_provider_health_percent", "provider")  # noqa: E731
-    assert served_by(gateway) == "second/2"
-    assert eventually("health is shown", health) == {"first": 100, "second": 100}
-    assert [served_by(gateway) for _ in range(2)] == ["second/2", "second/2"]
-    assert [served_by(gateway) for _ in range(3)] == ["second/1"] * 3
-    assert len(first.asked()) == 3
-    eventually("it is shown to rest", lambda: health()["first"] == 0, patience=20)
-    assert gateway.counts().by("tollgate_provider_rests_total", "provider", "reason") == {("first", "failed"): 1}
-    first.answer = lambda _: completion()
-    eventually("one request tries it", lambda: served_by(gateway) == "first/1", pause=0.1)
-    eventually("it gets all of its requests again", lambda: [served_by(gateway) for _ in range(8)] == ["first/1"] * 8)
-    eventually("that is shown", lambda: health() == {"first": 100, "second": 100}, patience=20)
-
-
-def test_what_providers_say_of_their_own_limits_is_shown(two):
-    quotas = {
-        "x_ratelimit_limit_requests": "500", "x_ratelimit_remaining_requests": "499",
-        "x_ratelimit_limit_tokens": "30000", "x_ratelimit_remaining_tokens": "29985",
-        "x_ratelimit_reset_requests": "120ms", "x_ratelimit_reset_tokens": "30ms",
-    }  # fmt: skip
-    gateway, _, _ = two(lambda _: completion(**quotas))
-    assert served_by(gateway) == "first/1"
-    shown = lambda family: gateway.metrics().by(family, "provider", "credential", "quota")  # noqa: E731
-    eventually("the limits are shown", lambda: shown("tollgate_provider_quota"), patience=20)
-    assert shown("tollgate_provider_quota") == {("first", "0", "requests"): 500, ("first", "0", "tokens"): 30000}
-    assert shown("tollgate_provider_quota_remaining") == {
-        ("first", "0", "requests"): 499,
-        ("first", "0", "tokens"): 29985,
-    }
-
-
-def test_a_provider_that_dies_and_comes_back(start_simulator, start_gateway):
-    """Its connections are gone between two requests; nobody notices, and it is used again by itself."""
-    one, other = start_simulator("mortal", credential="sk-mortal-0123456789"), start_simulator("heir", credential="sk-heir-0123456789")
-    document = Document(health={"failures": 2, "rest": "1s", "recovery": "1s"})
-    document.provider("mortal", "openai", f"{one.origin}/v1", one.credential, priced_as="openai")
-    document.provider("heir", "anthropic", other.origin, other.credential, priced_as="anthropic")
-    document.model("gpt-4o-mini", "mortal", ("heir", "claude-haiku-4-5")).key("everything")
-    gateway = start_gateway(document)
-    assert served_by(gateway) == "mortal/1"
-    one.kill()
-    assert {served_by(gateway).split("/")[0] for _ in range(10)} == {"heir"}
-    start_simulator("mortal-again", credential=one.credential, port=one.port)
-    eventually("it serves again", lambda: served_by(gateway) == "mortal/1", pause=0.1)
