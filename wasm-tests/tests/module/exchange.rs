@@ -247,7 +247,7 @@ fn a_providers_refusal_passes_unchanged_and_costs_nothing() {
         (outcome.status, outcome.text().as_str(), outcome.attempts.len()),
         (400, refusal, 1)
     );
-    assert_eq!(outcomes(&gateway), [("client_error".to_owned(), 1)]);
+    assert_eq!(outcomes(&gateway), [("context_window_exceeded".to_owned(), 1)]);
     assert_eq!(cost(&gateway), 0);
 }
 
