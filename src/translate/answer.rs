@@ -397,3 +397,38 @@ pub fn broken_off(client: Client, refusal: Refusal) -> Vec<u8> {
     Writer::of(client, true, &told).write(&Event::Failed(refusal), &mut out);
     out
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_is_kept_back_that_ends_by_a_filter() {
+        let chat = |reason: &str, text: &str| {
+            let choice = format!(
+                r#"{{"index":0,"message":{{"role":"assistant","content":"{text}"}},"finish_reason":"{reason}"}}"#
+            );
+            format!(r#"{{"id":"a","object":"chat.completion","model":"m","choices":[{choice}]}}"#)
+        };
+        let streamed = |reason: &str, text: &str| {
+            let chunk = |delta: &str, reason: &str| {
+                format!(
+                    r#"data: {{"id":"a","object":"chat.completion.chunk","model":"m","choices":[{{"index":0,"delta":{delta},"finish_reason":{reason}}}]}}"#
+                )
+            };
+            let delta = format!(r#"{{"role":"assistant","content":"{text}"}}"#);
+            let (first, last) = (chunk(&delta, "null"), chunk("{}", &format!("\"{reason}\"")));
+            format!("{first}\n\n{last}\n\ndata: [DONE]\n\n")
+        };
+        for (reason, text, whole, stream) in [
+            ("stop", "", false, false),
+            ("content_filter", "", true, true),
+            ("content_filter", "Half of", true, false),
+        ] {
+            let is = |streams, body: String| withheld_in(Api::Chat, streams, body.as_bytes());
+            assert_eq!(is(false, chat(reason, text)), whole, "{reason} {text}");
+            assert_eq!(is(true, streamed(reason, text)), stream, "{reason} {text}");
+        }
+        assert!(is_filter(&Stop::Declined, true) && !is_filter(&Stop::Declined, false));
+    }
+}
