@@ -148,6 +148,11 @@ impl Reader {
             Self::Vectors(vectors) => Some((vectors.reading().complete, vectors.refusal())),
         }
     }
+
+    /// Whether a filter kept an answer back that is translated.
+    pub(super) fn withheld(&self) -> bool {
+        matches!(self, Self::Translation(translation) if translation.withheld())
+    }
 }
 
 /// What an attempt's request was, as far as its bill depends on it.

@@ -52,6 +52,8 @@ enum Verdict {
     Pass,
     /// It is an error.
     Refused(Refusal),
+    /// It is one that a filter kept back.
+    Withheld,
     /// It is an answer that cannot be understood.
     Garbled,
 }
@@ -60,6 +62,7 @@ impl Sent {
     /// Bytes of a held answer.
     pub(super) fn held_chunk(&mut self, chunk: &[u8], now: Now, end: bool) -> Onward {
         let endpoint = self.endpoint();
+        let filters = self.failover().content_filter;
         let Some(attempt) = self.attempts.last_mut() else {
             return Onward::Unchanged;
         };
@@ -91,6 +94,14 @@ impl Sent {
                     let streamed = held.until == Until::FirstToken;
                     let refusal = api.and_then(|api| translate::answer::refusal_in(api, streamed, &held.bytes));
                     Verdict::Refused(refusal.unwrap_or_else(|| Refusal::new(Cause::Server, "")))
+                } else if filters
+                    && first.is_none()
+                    && (end || reading.complete && held.until == Until::FirstToken)
+                    && api.is_some_and(|api| {
+                        translate::answer::withheld_in(api, held.until == Until::FirstToken, &held.bytes)
+                    })
+                {
+                    Verdict::Withheld
                 } else if enough || end {
                     Verdict::Pass
                 } else {
@@ -101,6 +112,7 @@ impl Sent {
                 None => Verdict::Garbled,
                 Some((false, Some(_))) if reading.undecoded => Verdict::Garbled,
                 Some((false, Some(refusal))) => Verdict::Refused(refusal.clone()),
+                Some(_) if attempt.reader.withheld() && (end || reading.complete) => Verdict::Withheld,
                 Some(_) if end || first.is_some() || reading.complete => Verdict::Pass,
                 Some(_) => Verdict::Wait,
             },
@@ -115,6 +127,10 @@ impl Sent {
             Verdict::Wait => Onward::Held,
             Verdict::Pass => self.release(),
             Verdict::Refused(refusal) => self.refused(refusal, now),
+            Verdict::Withheld => match self.move_on(Cause::Filtered, true, now) {
+                Some((reason, next)) => self.give_up(reason, next),
+                None => self.release(),
+            },
             Verdict::Garbled => match self.next_for(Reason::Garbled, now) {
                 Some(next) => self.give_up(Reason::Garbled, next),
                 None => self.told_instead(Fault::ProviderGarbled),

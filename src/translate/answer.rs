@@ -7,7 +7,7 @@
 use super::Client;
 use super::seal::{self, Marking};
 use super::sides::{Reader, Writer, read_reply, write_reply};
-use crate::conversation::{Cause, Event, Output, Refusal, Reply};
+use crate::conversation::{Cause, Event, Output, Refusal, Reply, Stop};
 use crate::dialect::{Api, Malformed, Told, Unanswered, gemini};
 use crate::framing::eventstream::{Frames, Kind};
 use crate::framing::sse::{Blocks, fields};
@@ -28,6 +28,7 @@ pub struct Translation {
     reading: Reading,
     first: Option<u64>,
     refusal: Option<Refusal>,
+    withheld: bool,
     events: Vec<Event>,
     over: bool,
 }
@@ -74,6 +75,7 @@ impl Translation {
             reading: Reading::default(),
             first: None,
             refusal: None,
+            withheld: false,
             events: Vec::new(),
             over: false,
         }
@@ -183,6 +185,11 @@ impl Translation {
         self.refusal.as_ref()
     }
 
+    /// Whether a filter kept the answer back: all of one in one piece, or a stream before its first token.
+    pub fn withheld(&self) -> bool {
+        self.withheld
+    }
+
     /// Whether the answer broke off without having begun to say anything.
     pub fn is_empty(&self) -> bool {
         self.reading.text_bytes == 0 && self.first.is_none()
@@ -210,6 +217,8 @@ impl Translation {
             let mut reply = reply;
             seal::mark_reply(&mut reply, self.api);
             self.reading = reading_of(&reply);
+            let silent = self.reading.text_bytes == 0;
+            self.withheld = reply.stop.as_ref().is_some_and(|stop| is_filter(stop, silent));
             *out = write_reply(*client, &reply, &told);
             self.over = true;
             return;
@@ -241,7 +250,10 @@ impl Translation {
                 Event::Begin { model, .. } => {
                     self.reading.model = Some(model.clone()).filter(|model| !model.is_empty())
                 }
-                Event::Stop(_) => self.reading.finished = true,
+                Event::Stop(stop) => {
+                    self.reading.finished = true;
+                    self.withheld = self.first.is_none() && is_filter(stop, true);
+                }
                 Event::Usage(usage) => self.reading.reported = Some(*usage),
                 Event::Tier(tier) => self.reading.service_tier = Some(tier.clone()),
                 Event::End => {
@@ -281,6 +293,33 @@ pub fn refusal_in(api: Api, streamed: bool, bytes: &[u8]) -> Option<Refusal> {
             Ok(_) | Err(Unanswered::Malformed) => None,
         };
     }
+    events_in(api, bytes).into_iter().find_map(|event| match event {
+        Event::Failed(refusal) => Some(refusal),
+        _ => None,
+    })
+}
+
+/// Whether a filter kept back an answer of this API of which these are all bytes: for answers that go through as they are.
+pub fn withheld_in(api: Api, streamed: bool, bytes: &[u8]) -> bool {
+    if !streamed {
+        let silent = |reply: &Reply| reading_of(reply).text_bytes == 0;
+        let read = read_reply(api, bytes);
+        return read.is_ok_and(|reply| reply.stop.as_ref().is_some_and(|stop| is_filter(stop, silent(&reply))));
+    }
+    let events = events_in(api, bytes);
+    let says = |event: &Event| match event {
+        Event::Text(text) | Event::Thought(text) | Event::Arguments(text) | Event::Declined(text) => !text.is_empty(),
+        Event::Call { .. } | Event::SealedThought(_) => true,
+        _ => false,
+    };
+    !events.iter().any(says)
+        && events
+            .iter()
+            .any(|event| matches!(event, Event::Stop(stop) if is_filter(stop, true)))
+}
+
+/// What the beginning of a stream of server-sent events says.
+fn events_in(api: Api, bytes: &[u8]) -> Vec<Event> {
     let mut reader = Reader::of(api);
     let mut blocks = Blocks::default();
     let mut events = Vec::new();
@@ -290,10 +329,7 @@ pub fn refusal_in(api: Api, streamed: bool, bytes: &[u8]) -> Option<Refusal> {
         rest = after;
     }
     let _ = read_block(&mut reader, rest, &mut events);
-    events.into_iter().find_map(|event| match event {
-        Event::Failed(refusal) => Some(refusal),
-        _ => None,
-    })
+    events
 }
 
 /// Reads a block of server-sent events: its event's name and its data, which usually stands in one line.
@@ -320,6 +356,14 @@ fn read_block(reader: &mut Reader, block: &[u8], out: &mut Vec<Event>) -> Result
         0 => Ok(()),
         _ => reader.read(name, joined.as_deref().unwrap_or(data), out),
     }
+}
+
+/// Whether an answer ends because of a filter. `silent`: nothing was said; a model that declines says so, and Anthropic's filters
+/// do not.
+///
+/// Source: Anthropic documentation, "Streaming refusals".
+fn is_filter(stop: &Stop, silent: bool) -> bool {
+    *stop == Stop::Filtered || *stop == Stop::Declined && silent
 }
 
 fn reading_of(reply: &Reply) -> Reading {
@@ -352,4 +396,39 @@ pub fn broken_off(client: Client, refusal: Refusal) -> Vec<u8> {
     let mut out = Vec::new();
     Writer::of(client, true, &told).write(&Event::Failed(refusal), &mut out);
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_is_kept_back_that_ends_by_a_filter() {
+        let chat = |reason: &str, text: &str| {
+            let choice = format!(
+                r#"{{"index":0,"message":{{"role":"assistant","content":"{text}"}},"finish_reason":"{reason}"}}"#
+            );
+            format!(r#"{{"id":"a","object":"chat.completion","model":"m","choices":[{choice}]}}"#)
+        };
+        let streamed = |reason: &str, text: &str| {
+            let chunk = |delta: &str, reason: &str| {
+                format!(
+                    r#"data: {{"id":"a","object":"chat.completion.chunk","model":"m","choices":[{{"index":0,"delta":{delta},"finish_reason":{reason}}}]}}"#
+                )
+            };
+            let delta = format!(r#"{{"role":"assistant","content":"{text}"}}"#);
+            let (first, last) = (chunk(&delta, "null"), chunk("{}", &format!("\"{reason}\"")));
+            format!("{first}\n\n{last}\n\ndata: [DONE]\n\n")
+        };
+        for (reason, text, whole, stream) in [
+            ("stop", "", false, false),
+            ("content_filter", "", true, true),
+            ("content_filter", "Half of", true, false),
+        ] {
+            let is = |streams, body: String| withheld_in(Api::Chat, streams, body.as_bytes());
+            assert_eq!(is(false, chat(reason, text)), whole, "{reason} {text}");
+            assert_eq!(is(true, streamed(reason, text)), stream, "{reason} {text}");
+        }
+        assert!(is_filter(&Stop::Declined, true) && !is_filter(&Stop::Declined, false));
+    }
 }

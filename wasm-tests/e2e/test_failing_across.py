@@ -67,11 +67,12 @@ CASES = [
     Case("revoked", "", "credential", "provider_credential"),
     Case("unknown", "status=404", "not_found", "provider_error"),
     Case("too-long", "context=5", "context_window", "context_window_exceeded"),
-    # OpenAI refuses such a prompt and Gemini answers that it is blocked. With the others a filter is why an answer ended.
     Case(
         "filtered", "filtered", "content_filter", "content_filtered", failover={"content_filter": True},
-        apis=("openai", "gemini"),
+        apis=("openai", "anthropic", "gemini"),
     ),
+    # Bedrock's guardrails say something in the answer's place: in a stream that is its first token.
+    Case("guarded", "filtered", "content_filter", "content_filtered", ("whole",), {"content_filter": True}, ("bedrock",)),
 ]  # fmt: skip
 BY_NAME = {case.name: case for case in CASES}
 # Failing so, a provider is left alone: each request has one of its own.
@@ -153,7 +154,7 @@ def test_a_provider_of_another_api_serves_what_the_first_cannot(failing, case, a
     # What a provider began to answer and was then given up for it may bill: that is in the cost, and marked.
     served, given_up = seen.cost(provider=second, outcome="ok"), seen.cost(provider=first, outcome=case.outcome)
     assert served > 0 and served + given_up == seen.cost()
-    if case.name == "filtered":
+    if case.reason == "content_filter":
         # A prompt that Google blocks has been read, and Google says how much of it.
         assert seen.cost(source="reported") == seen.cost() == seen.ledger.settled
     else:

@@ -293,8 +293,6 @@ def test_a_refusal_raises_its_exception(pairs, client, provider, steering, error
         else:
             assert raised.code == "context_length_exceeded"
     seen = mark.settled(1)
-    if "context" in steering and (client, provider) in SAME:
-        outcome = "client_error"
     assert seen.outcomes() == {outcome: 1}
     assert seen.cost() == seen.ledger.reported == 0
 
