@@ -395,6 +395,8 @@ fn leave(arrival: &Arrival, record: &Record<'_>, now: Now) {
 
 /// A request is over, and counted out: records it.
 fn close(arrival: &Arrival, record: &Record<'_>, was_present: Result<bool, Unwritable>) {
+    // Counted before it is no longer in flight: where nothing is, everything has been counted.
+    record.observe(&mut Host);
     match was_present {
         // Whoever was taken for dead has been counted out already.
         Ok(false) => {}
@@ -405,5 +407,4 @@ fn close(arrival: &Arrival, record: &Record<'_>, was_present: Result<bool, Unwri
         let (before, now) = (before.name(), now.name());
         log::info!("{cell}: what was spent per {before} does not count for the budget per {now}, which begins afresh");
     }
-    record.observe(&mut Host);
 }
