@@ -7,7 +7,7 @@
 //!
 //! - [`speech`]: how a provider is spoken to about what a client asks.
 //! - [`words`]: a request in a provider's words, or what there are no words for.
-//! - [`answer`]: an answer on its way back, by way of [`sides`].
+//! - [`answer`]: an answer on its way back, by way of `sides`.
 //! - `kept`: what has no place between dialects, where both sides speak the same after all.
 //! - [`seal`]: whose seal is on what a model thought.
 //! - [`vectors`]: embeddings, both ways.

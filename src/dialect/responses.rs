@@ -3,8 +3,8 @@
 //! In: requests, answers, events and errors of `POST /v1/responses`. Out: [`crate::conversation`]'s types, and the way back.
 //! It keeps no conversation: what refers to one that is stored elsewhere is a loss by name.
 //!
-//! - [`read_request`], [`write_reply`] and [`stream_writer`] are the side of the client: what it asks, what it is told.
-//! - [`write_request`], [`read_reply`] and [`stream_reader`] are the side of the provider, and [`refusal`] its errors.
+//! - [`read_request`](mod@read_request), [`write_reply`](mod@write_reply) and [`stream_writer`] are the side of the client: what it asks, what it is told.
+//! - [`write_request`](mod@write_request), [`read_reply`](mod@read_reply) and [`stream_reader`] are the side of the provider, and [`refusal`] its errors.
 //! - [`seal`]: how a provider's encrypted reasoning travels through dialects that know nothing of it; `family`: which
 //!   model takes which effort; `output`: an answer as it is written.
 //!

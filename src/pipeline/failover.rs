@@ -1,6 +1,6 @@
 //! Whether a request moves on from a provider, why, and where to.
 //!
-//! In: what an answer means ([`Refusal`], a status), the order of providers and what has been tried. Out: a [`Reason`], and
+//! In: what an answer means ([`Refusal`](crate::conversation::Refusal), a status), the order of providers and what has been tried. Out: a [`Reason`], and
 //! the next leg. Nothing moves on because of the client's own errors, except to a target that can take what this one
 //! cannot: a larger context window, or where the operator says so another content filter.
 

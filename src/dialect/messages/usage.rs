@@ -1,6 +1,6 @@
 //! A usage object, written.
 //!
-//! In: [`Usage`](crate::usage::Usage) in its classes. Out: the object under `usage`, from which
+//! In: [`Usage`] in its classes. Out: the object under `usage`, from which
 //! [`Counts`](crate::dialect::anthropic::Counts) reads the same classes again; audio is not told apart here. It counts
 //! nothing.
 //!
