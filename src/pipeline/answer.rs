@@ -163,10 +163,7 @@ impl Sent {
     /// The head of an answer that goes through as it is: held only where another provider could be tried.
     fn same_head(&mut self, mut head: ReplyHead, headers: &Headers, status: u16, ends: bool) -> Heading {
         let endpoint = self.endpoint();
-        let hides = match &self.body {
-            Body::Json(ask) => ask.lacks_usage(),
-            Body::Form { .. } | Body::Opaque => false,
-        };
+        let hides = matches!(&self.body, Body::Json(ask) if ask.lacks_usage());
         let more = !self.past_router && self.attempts.len() < self.most_attempts();
         let Some(attempt) = self.attempts.last_mut() else {
             return Heading::Passes(head);
@@ -202,13 +199,9 @@ impl Sent {
 
     /// The head of an answer that is to be translated.
     fn foreign_head(&mut self, mut head: ReplyHead, headers: &Headers, status: u16) {
-        let (stream, asked) = match &self.body {
-            Body::Json(ask) => (ask.stream, ask.model.clone()),
-            Body::Form { .. } | Body::Opaque => (false, String::new()),
-        };
-        let stream_usage = match &self.body {
-            Body::Json(ask) => !ask.lacks_usage(),
-            Body::Form { .. } | Body::Opaque => false,
+        let (stream, asked, stream_usage) = match &self.body {
+            Body::Json(ask) => (ask.stream, ask.model.clone(), !ask.lacks_usage()),
+            Body::Form { .. } | Body::Opaque => (false, String::new(), false),
         };
         let told = Told {
             model: &asked,
@@ -252,21 +245,29 @@ impl Sent {
         });
     }
 
-    /// Our answer takes the place of the provider's, from its head on.
-    fn replaced(&mut self, mut head: ReplyHead, fault: Fault) -> ReplyHead {
+    /// Our answer takes the place of the provider's, of which the body is still to come.
+    fn replaced(&mut self, head: ReplyHead, fault: Fault) -> ReplyHead {
+        let (head, body) = self.instead(head, fault);
+        if let Some(attempt) = self.attempts.last_mut() {
+            attempt.replacement = Some(body);
+        }
+        head
+    }
+
+    /// The head and the body of our answer in the place of the provider's, whose head would have gone on so.
+    pub(super) fn instead(&mut self, mut head: ReplyHead, fault: Fault) -> (ReplyHead, Vec<u8>) {
         let answer = fault.answer(self.arrival.dialect, &self.arrival.request_id);
         head.status = Some(answer.status);
         for name in ["content-length", "content-encoding", "www-authenticate"] {
             head.remove.push(name.into());
         }
+        head.set.retain(|(name, _)| *name != "content-type");
         head.set.extend(answer.headers);
-        let wait = self.attempts.last().and_then(|attempt| attempt.wait);
-        head.set.extend(retry_after(wait, answer.status));
         if let Some(attempt) = self.attempts.last_mut() {
+            head.set.extend(retry_after(attempt.wait, answer.status));
             attempt.fault = Some(fault);
-            attempt.replacement = Some(answer.body);
         }
-        head
+        (head, answer.body)
     }
 
     /// Our answer in the place of a provider's that has no body: there is nothing that it could replace, and it has to be
@@ -420,7 +421,7 @@ pub(super) fn marked(cluster: Option<String>) -> ReplyHead {
 }
 
 /// When to come again, for answers of ours in a provider's place: whole seconds, at least one.
-pub(super) fn retry_after(wait: Option<Duration>, status: u16) -> Option<(&'static str, String)> {
+fn retry_after(wait: Option<Duration>, status: u16) -> Option<(&'static str, String)> {
     let seconds = wait.map(|wait| wait.as_secs() + u64::from(wait.subsec_nanos() > 0));
     matches!(status, 429 | 503).then(|| ("retry-after", seconds.unwrap_or(1).max(1).to_string()))
 }

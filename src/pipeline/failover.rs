@@ -1,12 +1,13 @@
 //! Whether a request moves on from a provider, why, and where to.
 //!
-//! In: what an answer means ([`Refusal`](crate::conversation::Refusal), a status), the order of providers and what has been tried. Out: a [`Reason`], and
-//! the next leg. Nothing moves on because of the client's own errors, except to a target that can take what this one
+//! In: what an answer means ([`Refusal`](crate::conversation::Refusal), a status), the order of providers and what has been
+//! tried. Out: a [`Reason`], and the next leg. Nothing moves on because of the client's own errors, except to a target that can take what this one
 //! cannot: a larger context window, or where the operator says so another content filter.
 
 use super::Now;
 use super::sent::Sent;
 use crate::conversation::Cause;
+use crate::route::Leg;
 use crate::world::Failover;
 
 /// Why a request moves on.
@@ -136,12 +137,7 @@ impl Sent {
         if self.past_router || self.attempts.len() >= self.most_attempts() || spent >= nanoseconds(failover.total) {
             return None;
         }
-        let untried = |index: &usize| !self.attempts.iter().any(|attempt| attempt.index == *index);
-        let mut left = (0..self.legs.len())
-            .filter(untried)
-            .filter_map(|index| Some((index, self.legs.get(index)?)))
-            .filter(|(_, leg)| self.can_say(leg));
-        let elsewhere = |provider| provider != latest.leg.provider;
+        let mut left = self.untried().filter(|(_, leg)| self.can_say(leg));
         match reason {
             Reason::ContextWindow => {
                 let context = self.target(&latest.leg).and_then(|target| target.context);
@@ -155,7 +151,7 @@ impl Sent {
             }
             reason if reason.is_of_the_credential() => left.next(),
             // Another credential at the same place does not help.
-            _ => left.find(|(_, leg)| elsewhere(leg.provider)),
+            _ => left.find(|(_, leg)| leg.provider != latest.leg.provider),
         }
         .map(|(index, _)| index)
     }
@@ -163,13 +159,21 @@ impl Sent {
     /// Where the attempt after the latest goes if that one never gets an answer: elsewhere, or else once more the same way.
     pub(super) fn next_unanswered(&self) -> Option<usize> {
         let latest = self.attempts.last()?;
-        let untried = |index: &usize| !self.attempts.iter().any(|attempt| attempt.index == *index);
-        let mut left = (0..self.legs.len()).filter(untried);
-        left.find(|index| {
-            self.legs
-                .get(*index)
-                .is_some_and(|leg| leg.provider != latest.leg.provider)
-        })
+        let elsewhere = self.untried().find(|(_, leg)| leg.provider != latest.leg.provider);
+        elsewhere.map(|(index, _)| index)
+    }
+
+    /// The legs that no attempt has gone to, with their places in the order.
+    fn untried(&self) -> impl Iterator<Item = (usize, &Leg)> {
+        self.legs
+            .iter()
+            .enumerate()
+            .filter(|(index, _)| self.is_untried(*index))
+    }
+
+    /// Whether no attempt has gone to the leg at this place of the order.
+    pub(super) fn is_untried(&self, index: usize) -> bool {
+        self.attempts.iter().all(|attempt| attempt.index != index)
     }
 
     /// How many attempts there are at most.

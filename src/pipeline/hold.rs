@@ -6,7 +6,7 @@
 //! [`BEGINNING`] bytes, an error until it has said what is wrong. What is translated is held until it says something.
 
 use super::Now;
-use super::answer::{marked, retry_after};
+use super::answer::marked;
 use super::attempt::{Onward, ReplyHead};
 use super::failover::Reason;
 use super::sent::Sent;
@@ -83,23 +83,18 @@ impl Sent {
         let api = attempt.speech.api(endpoint);
         let verdict = match held.until {
             Until::FirstToken | Until::Beginning => {
-                let enough = match held.until {
-                    Until::FirstToken => first.is_some() || reading.complete || held.bytes.len() > MOST,
-                    _ => held.bytes.len() > BEGINNING,
+                let streamed = held.until == Until::FirstToken;
+                let enough = match streamed {
+                    true => first.is_some() || reading.complete || held.bytes.len() > MOST,
+                    false => held.bytes.len() > BEGINNING,
                 };
-                if (reading.error_in_stream || attempt.cut)
-                    && first.is_none()
-                    && (end || held.until == Until::FirstToken)
-                {
-                    let streamed = held.until == Until::FirstToken;
+                if (reading.error_in_stream || attempt.cut) && first.is_none() && (end || streamed) {
                     let refusal = api.and_then(|api| translate::answer::refusal_in(api, streamed, &held.bytes));
                     Verdict::Refused(refusal.unwrap_or_else(|| Refusal::new(Cause::Server, "")))
                 } else if filters
                     && first.is_none()
-                    && (end || reading.complete && held.until == Until::FirstToken)
-                    && api.is_some_and(|api| {
-                        translate::answer::withheld_in(api, held.until == Until::FirstToken, &held.bytes)
-                    })
+                    && (end || reading.complete && streamed)
+                    && api.is_some_and(|api| translate::answer::withheld_in(api, streamed, &held.bytes))
                 {
                     Verdict::Withheld
                 } else if enough || end {
@@ -186,19 +181,10 @@ impl Sent {
 
     /// Our answer takes the place of a held one.
     fn told_instead(&mut self, fault: Fault) -> Onward {
-        let answer = fault.answer(self.arrival.dialect, &self.arrival.request_id);
-        let Some(attempt) = self.attempts.last_mut() else {
+        let Some(held) = self.attempts.last_mut().and_then(|attempt| attempt.held.take()) else {
             return Onward::Unchanged;
         };
-        let mut head = attempt.held.take().map(|held| held.head).unwrap_or_default();
-        head.status = Some(answer.status);
-        for name in ["content-length", "content-encoding", "www-authenticate"] {
-            head.remove.push(name.into());
-        }
-        head.set.retain(|(name, _)| *name != "content-type");
-        head.set.extend(answer.headers);
-        head.set.extend(retry_after(attempt.wait, answer.status));
-        attempt.fault = Some(fault);
-        Onward::Released(head, answer.body)
+        let (head, body) = self.instead(held.head, fault);
+        Onward::Released(head, body)
     }
 }

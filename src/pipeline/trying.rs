@@ -4,6 +4,8 @@
 //! headers with which an attempt leaves, and the cluster of the one after it; or our own answer, where nothing is left to be
 //! tried. What becomes of an attempt is in [`super::answer`] and [`super::hold`].
 
+use std::time::Duration;
+
 use super::Now;
 use super::attempt::{Attempt, Begun};
 use super::departure::{self, Departure, Kept};
@@ -44,9 +46,8 @@ impl Sent {
             leg.and_then(|leg| self.provider(leg))
                 .is_some_and(|named| *named.name == *provider)
         };
-        let untried = |index: &usize| !self.attempts.iter().any(|attempt| attempt.index == *index);
         let there: Vec<usize> = (0..self.legs.len()).filter(at).collect();
-        let chosen = there.iter().find(|index| untried(index)).or(there.last());
+        let chosen = there.iter().find(|index| self.is_untried(**index)).or(there.last());
         self.next = chosen.copied().or(self.next);
         chosen.is_some()
     }
@@ -57,19 +58,21 @@ impl Sent {
         self.kept = Kept::of(headers);
         match self.most_attempts() {
             0 | 1 => departure::to_router(headers, 1, None, None),
-            several => {
-                let failover = self.failover();
-                let timeout = match self.streams() {
-                    true => failover.first_token_timeout,
-                    false => failover.answer_timeout,
-                };
-                departure::to_router(
-                    headers,
-                    several - 1,
-                    Some("connect-failure,refused-stream,reset,retriable-headers"),
-                    Some(timeout.as_millis()),
-                )
-            }
+            several => departure::to_router(
+                headers,
+                several - 1,
+                Some("connect-failure,refused-stream,reset,retriable-headers"),
+                Some(self.patience().as_millis()),
+            ),
+        }
+    }
+
+    /// How long an attempt waits for what it is begun for: a stream's first token, or a whole answer.
+    fn patience(&self) -> Duration {
+        let failover = self.failover();
+        match self.streams() {
+            true => failover.first_token_timeout,
+            false => failover.answer_timeout,
         }
     }
 
@@ -123,14 +126,7 @@ impl Sent {
 
     /// An attempt begins after one that never got an answer, or one whose answer broke off before anything of it passed.
     pub(super) fn give_up_unanswered(&mut self, now: Now) {
-        let stream = self.streams();
-        let timeout = {
-            let failover = self.failover();
-            nanoseconds(match stream {
-                true => failover.first_token_timeout,
-                false => failover.answer_timeout,
-            })
-        };
+        let timeout = nanoseconds(self.patience());
         if let Some(attempt) = self.attempts.last_mut()
             && attempt.moved.is_none()
         {
