@@ -5,7 +5,6 @@
 
 import secrets
 from dataclasses import dataclass
-from types import SimpleNamespace
 
 import anthropic
 import httpx2
@@ -13,9 +12,9 @@ import openai
 import pytest
 
 from harness.document import Document
-from harness.gateway import Gateway
 from harness.simulator import Simulator
 from harness.speakers import SPEAKERS, Broken
+from harness.spoken import spoken_to
 
 QUESTION = "Is anybody there?"
 # Dialect, where its API begins, what the gateway has to be told of it, its model.
@@ -118,18 +117,8 @@ def failing(standing, tmp_path_factory):
                 document.models[f"model-of-{first}"] = {"targets": targets, "failover": case.failover or {}}
     simulators["reset"].weather(outage="reset")
     document.key("everything")
-    gateway = Gateway(document, directory, list(simulators.values()))
-    try:
-        yield SimpleNamespace(
-            gateway=gateway.start(),
-            simulators=simulators,
-            speakers={name: speaker(gateway.clients) for name, speaker in SPEAKERS.items()},
-        )
-    finally:
-        gateway.stop()
-        for simulator in simulators.values():
-            simulator.stop()
-    assert not gateway.troubles
+    with spoken_to(document, directory, simulators) as spoken:
+        yield spoken
 
 
 @pytest.mark.parametrize("case, api, how", ALL, ids=[f"{case.name}-{api}-{how}" for case, api, how in ALL])
@@ -207,18 +196,8 @@ def chain(tmp_path_factory):
         document.model(f"wrong-{api}", wrong[api], other).model(f"breaks-{api}", breaks[api], other)
         document.model(f"errs-{api}", errs[api], other)
     document.key("everything")
-    gateway = Gateway(document, directory, list(simulators.values()))
-    try:
-        yield SimpleNamespace(
-            gateway=gateway.start(),
-            simulators=simulators,
-            speakers={name: speaker(gateway.clients) for name, speaker in SPEAKERS.items()},
-        )
-    finally:
-        gateway.stop()
-        for simulator in simulators.values():
-            simulator.stop()
-    assert not gateway.troubles
+    with spoken_to(document, directory, simulators) as spoken:
+        yield spoken
 
 
 @pytest.mark.parametrize("how", ["whole", "stream", "events"])

@@ -1,7 +1,6 @@
 """Every client's API before every provider's: official SDKs, real Envoy, providers that say what they understood."""
 
 from contextlib import nullcontext
-from types import SimpleNamespace
 
 import anthropic
 import httpx2
@@ -10,10 +9,10 @@ import pytest
 from pydantic import BaseModel
 
 from harness.discretion import tells_nothing
-from harness.gateway import Gateway
 from harness.every_api import PROVIDERS, SAME, every_api
 from harness.simulator import simulate
 from harness.speakers import HOW, PIXEL, PLACE, SPEAKERS, TOOLS, Broken
+from harness.spoken import spoken_to
 
 QUESTION = "How does a toll bridge know who has paid?"
 PAIRS = [(client, provider) for client in SPEAKERS for provider in PROVIDERS]
@@ -29,18 +28,8 @@ def pairs(tmp_path_factory):
     directory = tmp_path_factory.mktemp("pairs")
     # One request at a time, many of which are to fail: nobody is left alone for those before.
     document, simulators = every_api(directory, health={"failures": 1000})
-    gateway = Gateway(document, directory, list(simulators.values()))
-    try:
-        yield SimpleNamespace(
-            gateway=gateway.start(),
-            simulators=simulators,
-            speakers={name: speaker(gateway.clients) for name, speaker in SPEAKERS.items()},
-        )
-    finally:
-        gateway.stop()
-        for simulator in simulators.values():
-            simulator.stop()
-    assert not gateway.troubles
+    with spoken_to(document, directory, simulators) as spoken:
+        yield spoken
 
 
 def charged_exactly(seen, provider: str, requests: int = 1) -> None:
