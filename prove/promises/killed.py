@@ -2,7 +2,6 @@
 
 import asyncio
 import random
-import threading
 import time
 from collections import Counter
 from itertools import groupby
@@ -13,6 +12,7 @@ from harness.exposition import Metrics
 from ..asking import QUESTION
 from ..calling import Call, call
 from ..findings import dollars
+from ..watching import Watch
 
 PROMISE = "a provider killed under load fails no request but the streams it has begun, and gets its traffic back by itself"
 CALLERS = 24
@@ -22,28 +22,18 @@ REST, RECOVERY = 2, 8
 NAMES = {"openai": "gpt-4o-mini", "anthropic": "claude-haiku-4-5", "spare": "gpt-4o-mini"}
 
 
-class Watch:
-    """Looks all the time at how much of its traffic the primary gets; a context manager."""
+class HealthWatch(Watch):
+    """Looks all the time at how much of its traffic the primary gets."""
 
     def __init__(self, gateway):
+        super().__init__()
         self.gateway = gateway
         self.seen: list[int] = []
-        self._enough = threading.Event()
-        self._thread = threading.Thread(target=self._look, daemon=True)
-
-    def __enter__(self) -> "Watch":
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_) -> None:
-        self._enough.set()
-        self._thread.join()
 
     def _look(self) -> None:
         page = "/stats/prometheus?filter=^wasmcustom.tollgate_provider_health"
-        while not self._enough.wait(0.1):
-            now = Metrics.parse(self.gateway.ask_admin(page)).of("tollgate_provider_health_percent", provider="openai")
-            self.seen += [int(min(value for _, value in now))] if now else []
+        now = Metrics.parse(self.gateway.ask_admin(page)).of("tollgate_provider_health_percent", provider="openai")
+        self.seen += [int(min(value for _, value in now))] if now else []
 
     @property
     def levels(self) -> list[int]:
@@ -68,7 +58,7 @@ async def insist(client, number: int, calls: list[Call], enough: asyncio.Event) 
         streams = not streams
 
 
-async def run(world, gateway, watch: Watch, calls: list[Call]) -> dict[str, float]:
+async def run(world, gateway, watch: HealthWatch, calls: list[Call]) -> dict[str, float]:
     """The load, the death and the return; when things happened."""
     enough, at = asyncio.Event(), {}
     clients = [gateway.clients.openai_async() for _ in range(CALLERS)]
@@ -95,7 +85,7 @@ def attempt(world, found) -> None:
     """Callers that never rest, a primary that is killed with SIGKILL and started again at the same port."""
     gateway = world.gateway(document(world))
     mark, calls = gateway.mark(), []
-    with Watch(gateway) as watch:
+    with HealthWatch(gateway) as watch:
         at = asyncio.run(run(world, gateway, watch, calls))
         seen = mark.settled(len(calls))
 

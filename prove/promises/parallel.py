@@ -3,13 +3,13 @@
 import asyncio
 import contextlib
 import random
-import threading
 
 import httpx2
 from harness.process import eventually
 from harness.simulator import simulate
 
 from ..asking import CHAT, QUESTION, ask, at_once, client, statuses
+from ..watching import Watch
 
 PROMISE = "a key of 7 at once never has more than 7 at the provider, and has all 7 again afterwards"
 LIMIT = 7
@@ -18,29 +18,24 @@ WORKERS, EACH = 40, 25
 LEAVING = 60
 
 
-class Watch:
-    """Looks all the time at how many requests the provider is working on; a context manager."""
+class LedgerWatch(Watch):
+    """Looks all the time at how many requests the provider is working on."""
+
+    every = 0.002
 
     def __init__(self, provider):
-        self.provider = provider
+        super().__init__()
+        self.http = httpx2.Client(base_url=provider.origin, trust_env=False)
         self.most = 0
         self.looks = 0
-        self._enough = threading.Event()
-        self._thread = threading.Thread(target=self._look, daemon=True)
 
-    def __enter__(self) -> "Watch":
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_) -> None:
-        self._enough.set()
-        self._thread.join()
+    def __exit__(self, *error) -> None:
+        super().__exit__(*error)
+        self.http.close()
 
     def _look(self) -> None:
-        with httpx2.Client(base_url=self.provider.origin, trust_env=False) as http:
-            while not self._enough.wait(0.002):
-                self.most = max(self.most, http.get("/ledger").json()["in_flight"])
-                self.looks += 1
+        self.most = max(self.most, self.http.get("/ledger").json()["in_flight"])
+        self.looks += 1
 
 
 async def insist(gateway) -> int:
@@ -87,7 +82,7 @@ def attempt(world, found) -> None:
     def all_free() -> bool:
         return free() == LIMIT and provider.ledger().in_flight == 0
 
-    with Watch(provider) as watch:
+    with LedgerWatch(provider) as watch:
         burst = asyncio.run(at_once(gateway, "seven", BURST, knobs={"ttft_ms": 4000}))
         served = asyncio.run(insist(gateway))
     passed = sum(reply.served for reply in burst)
