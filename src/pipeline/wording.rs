@@ -3,6 +3,7 @@
 //! In: a request on its way, and the client's body. Out: the body as it goes to the provider, or what to tell the client where
 //! that has no words for something. Every attempt starts from the client's own.
 
+use super::failover::Reason;
 use super::saying;
 use super::sent::{Body, Sent};
 use crate::ask::Edits;
@@ -51,7 +52,16 @@ impl Sent {
                     }
                     Ok(Some(written.body))
                 }
-                Err(fault) => Err(self.stop(fault)),
+                Err(fault) => {
+                    // Who was asked before has words for it, and did not answer: that is what went wrong.
+                    let before = self.attempts.iter().rev().nth(1).and_then(|attempt| attempt.moved);
+                    let fault = match (&fault, before) {
+                        (Fault::Untranslatable(_), Some(Reason::Timeout)) => Fault::ProviderSilent,
+                        (Fault::Untranslatable(_), Some(_)) => Fault::ProviderUnreachable,
+                        _ => fault,
+                    };
+                    Err(self.stop(fault))
+                }
             };
         }
         let model = self.target(&leg).map(|target| target.name_for(self.asked_name()));

@@ -93,3 +93,23 @@ fn what_is_too_long_goes_where_it_fits_and_anywhere_if_it_fits_nowhere() {
         );
     }
 }
+
+#[test]
+fn who_could_not_be_reached_is_at_fault_and_not_what_a_backup_has_no_words_for() {
+    let world = world_with(|document| {
+        document["providers"]["claude"] = json!({"dialect": "anthropic", "endpoint": "https://anthropic.test"});
+        document["models"]["mixed"] = json!({"targets": [{"provider": "one"}, {"provider": "claude"}]});
+        document["models"]["claude"] = json!({"targets": [{"provider": "claude"}]});
+    });
+    let body = json!({"model": "mixed", "logprobs": true, "messages": []}).to_string();
+    let asks = |body: &str| awaiting(&world, &head("POST", CHAT, SECRET)).ask_here(body.as_bytes());
+    let mut sent = asks(&body).unwrap();
+    let _ = sent.begins(&Headers::default());
+    let _ = sent.begins(&Headers::default());
+    assert_eq!(sent.translate(body.as_bytes()).unwrap_err().status, 502);
+    assert_eq!(sent.record(Ending::ByProvider, T0).outcome, "provider_unreachable");
+    over(&mut sent);
+    // Where nobody has words for it, that is said.
+    let refused = asks(&body.replace("mixed", "claude")).unwrap_err();
+    assert_eq!(refused.record(T0).outcome, "refused_untranslatable");
+}
